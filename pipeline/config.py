@@ -1,0 +1,277 @@
+"""params.yaml → frozen settings; an unknown key is an error that names the nearest right one.
+
+Each section is a room or a model. Defaults stand here; `params.yaml` in the project's root shows every one of them
+with a comment, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from pipeline.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Tickets:
+    """How raw text becomes clean text."""
+
+    max_characters: int = 1_000_000
+    languages: tuple[str, ...] = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "cs", "hu", "tr", "fi", "sl", "sv", "da")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Which sentence encoder, and how it runs."""
+
+    name: str = "minilm"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    max_tokens: int = 256
+    batch_size: int = 64
+    cache: str = ".cache/embeddings"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which rows choose settings, which calibrate, and what counts as the same text."""
+
+    tune_share: float = 0.15
+    calibrate_share: float = 0.15
+    folds: int = 4
+    near_duplicate_similarity: float = 0.9
+
+
+@dataclass(frozen=True)
+class Features:
+    """The numeric blocks that models may choose among."""
+
+    word_ngrams: tuple[int, int] = (1, 2)
+    character_ngrams: tuple[int, int] = (2, 5)
+    min_documents: int = 2
+    max_terms: int = 300_000
+    rare_field_values: int = 5
+    give_away: Literal["leave_out", "keep"] = "leave_out"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """The topic model (a learned queue uses the same settings)."""
+
+    candidates: tuple[str, ...] = ("words", "meaning", "both", "average")
+    regularisation: tuple[float, ...] = (1.0,)
+    min_examples: int = 2
+    descriptions: dict[str, str] = field(default_factory=dict)
+    living: Literal["find", "all"] = "find"
+    shown_candidates: int = 5
+
+
+@dataclass(frozen=True)
+class Priority:
+    """The priority model."""
+
+    candidates: tuple[str, ...] = ("words", "meaning", "both")
+    decision: Literal["quadratic", "likeliest"] = "quadratic"
+
+
+@dataclass(frozen=True)
+class Escalation:
+    """The escalation-risk model."""
+
+    candidates: tuple[str, ...] = ("words", "table", "both")
+
+
+@dataclass(frozen=True)
+class Promise:
+    """At most this share wrong among the tickets that the machine routes."""
+
+    max_error: float | None = None
+    error_ratio: float | None = None
+    per: Literal["all", "queue"] = "all"
+    certainty: float = 0.95
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One routing rule: all conditions that are set must hold."""
+
+    name: str
+    queue: str
+    when: Literal["before", "after"] = "before"
+    keywords: tuple[str, ...] = ()
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    customers: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    priorities: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Where a ticket goes."""
+
+    triage_queue: str = "triage"
+    queues: dict[str, str] = field(default_factory=dict)
+    known_queues: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gates:
+    """The least quality that may go into service."""
+
+    enabled: bool = True
+    certainty: float = 0.95
+    replace_margin: float = 0.01
+    min_compared: int = 200
+
+
+@dataclass(frozen=True)
+class Explain:
+    """What an explanation carries."""
+
+    words: int = 6
+    neighbours: int = 3
+    max_neighbours_kept: int = 20_000
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where MLflow keeps runs; null: no tracking."""
+
+    uri: str | None = None
+    experiment: str = "triage"
+
+
+@dataclass(frozen=True)
+class Params:
+    """All settings; one attribute a section."""
+
+    seed: int = 0
+    outcomes: dict[str, Any] = field(default_factory=dict)
+    tickets: Tickets = field(default_factory=Tickets)
+    encoder: Encoder = field(default_factory=Encoder)
+    split: Split = field(default_factory=Split)
+    features: Features = field(default_factory=Features)
+    topic: Topic = field(default_factory=Topic)
+    priority: Priority = field(default_factory=Priority)
+    escalation: Escalation = field(default_factory=Escalation)
+    promise: Promise = field(default_factory=Promise)
+    routing: Routing = field(default_factory=Routing)
+    gates: Gates = field(default_factory=Gates)
+    explain: Explain = field(default_factory=Explain)
+    tracking: Tracking = field(default_factory=Tracking)
+
+
+def load_params(path: Path | None = None) -> Params:
+    """Settings from a YAML file; the defaults without one.
+
+    Raises
+    ------
+    ConfigError
+        For a file that can't be read, an unknown key (the nearest right one is named), or a value of the wrong kind.
+    """
+    if path is None:
+        return Params()
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError("the settings can't be read", where=str(path), got=type(error).__name__, do="check the YAML") from error
+    if raw is None:
+        return Params()
+    return typing.cast(Params, build(Params, raw, where=path.name))
+
+
+def as_dict(settings: Any) -> dict[str, Any]:
+    """Settings as plain JSON values: for manifests, hashes and tracking."""
+    return typing.cast(dict[str, Any], _plain(dataclasses.asdict(settings)))
+
+
+def nearest(name: str, known: typing.Iterable[str], count: int = 3) -> list[str]:
+    """The known names that look most like `name`, best first."""
+    return difflib.get_close_matches(name, list(known), n=count, cutoff=0.4)
+
+
+def build(kind: Any, raw: Any, *, where: str) -> Any:
+    """Build a frozen dataclass from plain YAML values, checking every key and value on the way."""
+    if not isinstance(raw, dict):
+        raise ConfigError("expected a section of settings", where=where, got=type(raw).__name__, do="write `key: value` lines")
+    hints = typing.get_type_hints(kind)
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key not in known:
+            near = nearest(str(key), known)
+            raise ConfigError(
+                f"unknown setting {str(key)!r}",
+                where=where,
+                got=str(key),
+                do=f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}",
+            )
+        values[key] = _convert(hints[key], value, where=f"{where}: {key}")
+    missing = [
+        n for n, f in known.items()
+        if n not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"setting {missing[0]!r} is missing", where=where, do="write it")
+    return kind(**values)
+
+
+def _convert(hint: Any, value: Any, *, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return build(hint, value if value is not None else {}, where=where)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin is Literal:
+        if value not in args:
+            raise ConfigError("a value that isn't among the choices", where=where, got=repr(value), do=f"one of {', '.join(map(str, args))}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        return _convert(next(a for a in args if a is not type(None)), value, where=where)
+    if origin is tuple:
+        return _sequence(args, value, where=where)
+    if origin is dict:
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise ConfigError("expected `key: value` lines", where=where, got=type(value).__name__, do="see params.yaml")
+        return {str(k): _convert(args[1], v, where=f"{where}: {k}") for k, v in value.items()}
+    return _scalar(hint, value, where=where)
+
+
+def _sequence(args: tuple[Any, ...], value: Any, *, where: str) -> tuple[Any, ...]:
+    items = [value] if isinstance(value, (str, int, float)) else value
+    if not isinstance(items, list | tuple):
+        raise ConfigError("expected a list", where=where, got=type(value).__name__, do="write [a, b]")
+    if args[-1] is not Ellipsis and len(items) != len(args):
+        raise ConfigError(f"expected {len(args)} values", where=where, got=str(len(items)), do="write [first, last]")
+    hints = [args[0]] * len(items) if args[-1] is Ellipsis else list(args)
+    return tuple(_convert(h, v, where=where) for h, v in zip(hints, items, strict=True))
+
+
+def _scalar(hint: Any, value: Any, *, where: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if hint is not Any and (not isinstance(value, hint) or (hint is not bool and isinstance(value, bool))):
+        raise ConfigError(f"expected {hint.__name__}", where=where, got=repr(value), do="see params.yaml")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
