@@ -15,7 +15,7 @@ PYTHON   ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
               $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 
 BIN     := .venv/bin
-PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
+PIP     := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
 PARTS   := $(if $(filter none,$(ENCODER)),.venv/.base,.venv/.encoder)
 export PIP_NO_INPUT = 1
 
