@@ -1,4 +1,4 @@
-"""Write docs/reference from the code: every verb, option, setting, column and code. Run by `make docs`; a test compares."""
+"""Write docs/reference from the code: verbs, settings, columns and codes. Run by `make docs`; a test compares."""
 
 from __future__ import annotations
 
@@ -155,10 +155,7 @@ RULE_KEYS = {
 
 
 def _setting_row(field: Any, name: str, comments: dict[str, str]) -> list[str]:
-    if field.default is not dataclasses.MISSING:
-        default = field.default
-    else:
-        default = field.default_factory()
+    default = field.default if field.default is not dataclasses.MISSING else field.default_factory()
     return [f"`{field.name}`", f"`{_yaml(default)}`", comments[name]]
 
 
@@ -173,13 +170,13 @@ def _yaml(value: Any) -> str:
 # ── columns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 FRAME_TEXT = {
-    "tickets": "`tickets.parquet`, and what `triage score` reads. Also any number of `fields.NAME` columns (string, known at "
-    "creation), where NAME is the source's own name, and an optional `as_of` (default: `created_at`).",
+    "tickets": "`tickets.parquet`, and what `triage score` reads. Also any number of `fields.NAME` columns (string, "
+    "known at creation), where NAME is the source's own name, and an optional `as_of` (default: `created_at`).",
     "events": "`events.parquet`: dated things that happened to a ticket.",
     "outcomes": "`outcomes.parquet`: what was learned later. Empty means unknown, never “no”.",
     "articles": "`articles.parquet`: the knowledge base.",
-    "scored": "What `triage score` writes: one row for every row that came in. In Parquet the nested columns are lists and "
-    "structs, in CSV they are JSON text, in JSONL they are themselves.",
+    "scored": "What `triage score` writes: one row for every row that came in. In Parquet the nested columns are "
+    "lists and structs, in CSV they are JSON text, in JSONL they are themselves.",
 }
 
 
@@ -210,8 +207,9 @@ def _codes() -> str:
             NOTE,
             "# Codes\n",
             "## Codes of refused rows\n",
-            "A bad row never stops a run. It gets one of these codes in the column `error` of the scored file, goes to the triage\n"
-            "queue with the reason `fallback:CODE`, and is counted in the summary; at import it lies in `rejects.jsonl`.\n",
+            "A bad row never stops a run. It gets one of these codes in the column `error` of the scored file,\n"
+            "goes to the triage queue with the reason `fallback:CODE`, and is counted in the summary.\n"
+            "At import it lies in `rejects.jsonl`.\n",
             table(["code", "meaning"], rows),
             "## Reasons of a queue\n",
             table(["queue_reason", "meaning"], REASONS),
