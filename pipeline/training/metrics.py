@@ -17,14 +17,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from pipeline.training.curves import (
+    BINS,
+    Floats,
+    Integers,
+    as_floats,
+    gains_curve,
+    group_ends,
+    precision_recall_curve,
+    reliability_bins,
+    risk_coverage_curve,
+    share_ties,
+    sweep,
+    thin,
+)
+
+__all__ = [
+    "WORKLOADS",
+    "calibration_error",
+    "class_metrics",
+    "code_metrics",
+    "encode",
+    "gains_curve",
+    "interval",
+    "ordinal_metrics",
+    "precision_recall_curve",
+    "rank_metrics",
+    "ranking_metrics",
+    "reliability_bins",
+    "risk_coverage_curve",
+    "risk_metrics",
+    "scope_metrics",
+    "selective_metrics",
+    "thin",
+]
 Points = dict[str, float]
 
 WORKLOADS = (0.1177, 0.192)
 """Shares of tickets reviewed at which recall is stated: the two published operating points."""
 
-ECE_BINS = 15
 FALSE_ALARM_SHARE = 0.04
 _SLACK = 1e-9
 """Keeps a product such as 0.04 * 75 from falling just under its whole number."""
@@ -61,7 +92,7 @@ def class_metrics(
     if candidates is not None:
         points["top3_accuracy"] = _mean([t in list(c)[:3] for t, c in zip(truth, candidates, strict=True)])
     if confidence is not None:
-        sure, hit = _floats(confidence), (true == said).astype(np.float64)
+        sure, hit = as_floats(confidence), (true == said).astype(np.float64)
         points |= {"ece": calibration_error(sure, hit), **selective_metrics(sure, hit)}
     if probabilities is not None:
         points["brier"] = _mean([_brier(t, p) for t, p in zip(truth, probabilities, strict=True)])
@@ -102,7 +133,7 @@ def risk_metrics(outcome: ArrayLike, risk: ArrayLike, workloads: Sequence[float]
         `roc_auc`, `average_precision`, `brier`, `ece`, `base_rate`, and `recall_at_W`, `best_possible_recall_at_W`,
         `precision_at_W` for every workload W.
     """
-    happened, said = _floats(outcome), _floats(risk)
+    happened, said = as_floats(outcome), as_floats(risk)
     n, positives = len(happened), float(happened.sum())
     points = ranking_metrics(happened, said, workloads)
     points["brier"] = _mean((said - happened) ** 2)
@@ -121,7 +152,7 @@ def scope_metrics(out_of_scope: ArrayLike, score: ArrayLike, flagged: ArrayLike 
     `recall_at_4pct_false` is the share of out-of-scope tickets above the threshold that flags at most 4 % of the
     in-scope ones. With `flagged` (said to be out of scope), `recall` and `false_rate` are given too.
     """
-    outside, values = np.asarray(out_of_scope, dtype=bool), _floats(score)
+    outside, values = np.asarray(out_of_scope, dtype=bool), as_floats(score)
     points = {"tickets": float(outside.sum())}
     if flagged is not None:
         said = np.asarray(flagged, dtype=bool)
@@ -205,7 +236,7 @@ def rank_metrics(truth: Integers, guess: Integers) -> Points:
 
 def ranking_metrics(outcome: Floats, risk: Floats, workloads: Sequence[float] = WORKLOADS) -> Points:
     """`roc_auc`, `average_precision` and `recall_at_W`: what depends on the order of the risks alone."""
-    seen, found = _sweep(outcome, risk)
+    seen, found = sweep(outcome, risk)
     positives, n = found[-1], seen[-1]
     if positives == 0 or positives == n:
         return dict.fromkeys(("roc_auc", "average_precision", *(f"recall_at_{w}" for w in workloads)), np.nan)
@@ -225,8 +256,8 @@ def selective_metrics(confidence: Floats, correct: Floats) -> Points:
         return dict.fromkeys(("aurc", "coverage_at_90", "coverage_at_95"), np.nan)
     order = np.argsort(-confidence, kind="stable")
     kept = np.arange(1, n + 1)
-    accuracy = np.cumsum(_share_ties(correct, confidence)[order]) / kept
-    cuts = kept[_group_ends(confidence[order])]
+    accuracy = np.cumsum(share_ties(correct, confidence)[order]) / kept
+    cuts = kept[group_ends(confidence[order])]
     points = {"aurc": float((1.0 - accuracy).mean())}
     for percent in (90, 95):
         good = cuts[accuracy[cuts - 1] >= percent / 100 - 1e-12]
@@ -234,77 +265,11 @@ def selective_metrics(confidence: Floats, correct: Floats) -> Points:
     return points
 
 
-def calibration_error(score: Floats, outcome: Floats, bins: int = ECE_BINS) -> float:
+def calibration_error(score: Floats, outcome: Floats, bins: int = BINS) -> float:
     """Expected calibration error over bins of equal mass (a tied group shares its mean outcome)."""
     predicted, observed, count = reliability_bins(score, outcome, bins)
     total = count.sum()
     return float((count * np.abs(predicted - observed)).sum() / total) if total else np.nan
-
-
-def reliability_bins(score: ArrayLike, outcome: ArrayLike, bins: int = ECE_BINS) -> tuple[Floats, Floats, Integers]:
-    """Mean score, mean outcome and size of each bin; bins hold equally many rows, in order of score."""
-    said, happened = _floats(score), _floats(outcome)
-    n, bins = len(said), min(bins, len(said))
-    if not n:
-        return np.empty(0), np.empty(0), np.empty(0, dtype=np.int64)
-    order = np.argsort(said, kind="stable")
-    short, longer = divmod(n, bins)  # the first `longer` bins hold one row more
-    size = np.full(bins, short, dtype=np.int64)
-    size[:longer] += 1
-    start = np.cumsum(size) - size
-    shared = _share_ties(happened, said)
-    return np.add.reduceat(said[order], start) / size, np.add.reduceat(shared[order], start) / size, size
-
-
-def risk_coverage_curve(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Share of tickets kept, share wrong among them, and the confidence that keeps them; ties kept whole."""
-    sure, right = _floats(confidence), _floats(correct)
-    order = np.argsort(-sure, kind="stable")
-    ends = _group_ends(sure[order])
-    kept = ends + 1.0
-    return kept / max(len(sure), 1), 1.0 - np.cumsum(right[order])[ends] / kept, sure[order][ends]
-
-
-def precision_recall_curve(outcome: ArrayLike, risk: ArrayLike) -> tuple[Floats, Floats]:
-    """Recall and precision as the threshold falls past each distinct risk."""
-    seen, found = _sweep(_floats(outcome), _floats(risk))
-    return found[1:] / (found[-1] or np.nan), found[1:] / seen[1:]
-
-
-def gains_curve(outcome: ArrayLike, risk: ArrayLike) -> tuple[Floats, Floats]:
-    """Share of tickets reviewed, riskiest first, and share of all positives found; starts at (0, 0)."""
-    seen, found = _sweep(_floats(outcome), _floats(risk))
-    return seen / (seen[-1] or np.nan), found / (found[-1] or np.nan)
-
-
-def thin(*curve: Floats, points: int = 200) -> tuple[Floats, ...]:
-    """The same curve with at most `points` points, first and last kept: for drawing."""
-    n = len(curve[0])
-    if n <= points:
-        return curve
-    keep = np.unique(np.linspace(0, n - 1, points).round().astype(np.int64))
-    return tuple(values[keep] for values in curve)
-
-
-def _sweep(outcome: Floats, risk: Floats) -> tuple[Floats, Floats]:
-    """Rows seen and positives found after each tied group, riskiest first; both start at 0."""
-    order = np.argsort(-risk, kind="stable")
-    ends = _group_ends(risk[order])
-    return np.append(0.0, ends + 1.0), np.append(0.0, np.cumsum(outcome[order])[ends])
-
-
-def _group_ends(ordered: Floats) -> Integers:
-    """Position of the last row of each run of equal values."""
-    if not len(ordered):
-        return np.empty(0, dtype=np.int64)
-    return np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
-
-
-def _share_ties(outcome: Floats, score: Floats) -> Floats:
-    """Each outcome replaced by the mean outcome of the rows with the same score."""
-    _, group, size = np.unique(score, return_inverse=True, return_counts=True)
-    mean: Floats = np.bincount(group, weights=outcome) / size
-    return mean[group]
 
 
 def _brier(truth: str, probabilities: Mapping[str, float]) -> float:
@@ -325,9 +290,5 @@ def _quantiles(values: Floats) -> tuple[float, float]:
 
 
 def _mean(values: ArrayLike) -> float:
-    array = _floats(values)
+    array = as_floats(values)
     return float(array.mean()) if len(array) else np.nan
-
-
-def _floats(values: ArrayLike) -> Floats:
-    return np.asarray(values, dtype=np.float64)
