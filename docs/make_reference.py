@@ -144,13 +144,13 @@ def _settings() -> str:
 RULE_KEYS = {
     "name": "its name; the scored ticket shows it as `rule:NAME`",
     "queue": "where a ticket goes that meets every condition",
-    "when": "`before` the model (the default), or `after` it, when topic and priority are known",
+    "when": "`before`: it wins over the model (the default); `after`: it is asked where the model abstains",
     "keywords": "any of these words stands in the text (case ignored)",
     "fields": "{field: [values]}: each named field has one of its values",
     "customers": "the customer is one of these",
     "languages": "the language is one of these",
-    "priorities": "the predicted priority is one of these; only `after`",
-    "topics": "the predicted topic is one of these; only `after`",
+    "priorities": "the predicted priority is one of these",
+    "topics": "the predicted topic is one of these",
 }
 
 
