@@ -1,0 +1,137 @@
+"""Raw text becomes the customer's own words: no HTML, no quoted mail, no signature, no machine banner."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+from selectolax.lexbor import LexborHTMLParser
+
+from pipeline.tickets.mail import own_words
+
+_BLOCKS = (
+    "address|article|aside|blockquote|br|center|dd|details|dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]"
+    "|header|hr|li|main|menu|nav|ol|optgroup|option|p|pre|section|summary|table|tbody|tfoot|thead|tr|ul"
+)
+_INLINE = (
+    "a|abbr|acronym|audio|b|bdi|bdo|big|body|button|caption|cite|code|col|colgroup|data|del|dfn|em|embed|font|head|html|i|iframe"
+    "|img|input|ins|kbd|label|legend|link|map|mark|meta|noscript|object|picture|q|s|samp|script|select|small|source|span|strike"
+    "|strong|style|sub|sup|svg|td|template|textarea|th|time|title|tt|u|var|video|wbr|center"
+)
+_TAG = re.compile(rf"</?(?:{_BLOCKS}|{_INLINE})(?:[\s/>]|$)|<!(?:--|doctype)", re.IGNORECASE)
+_BLOCK_TAG = re.compile(rf"<(?=/?(?:{_BLOCKS})[\s/>])", re.IGNORECASE)
+_CELL_TAG = re.compile(r"<(?=/?t[dh][\s/>])", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+_ANY_TAG = re.compile(r"</?[a-zA-Z!?][^<>]*>?")
+_HIDDEN = re.compile(r"<(/?)(script|style|head|template|noscript)\b[^<>]*>?", re.IGNORECASE)
+_QUOTING = re.compile(r"type\s?=\s?[\"']?cite|gmail_quote|yahoo_quoted|divRplyFwdMsg|moz-cite-prefix|moz-signature|gmail_signature")
+_QUOTE_NODES = (
+    "blockquote[type=cite], .gmail_quote, .gmail_attr, .yahoo_quoted, #divRplyFwdMsg, #divRplyFwdMsg ~ *, .moz-cite-prefix,"
+    ".moz-signature, .gmail_signature"
+)
+_MAX_TAGS = 1_500
+"""More tags than this and a page goes the plain way: parsers that repair nesting may need time and memory quadratic in it."""
+_MAX_PARSED = 400_000
+
+_LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_SPACES = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r" ?\n ?(?:\n ?)?(?:\n ?)*")
+_WORD = re.compile(r"\S{1,200}")
+_LETTERS = re.compile(r"[^\W\d_]")
+_FEWEST_LETTERS = 3
+_PLACEHOLDERS = re.compile(r"'{0,5}(?:bold|italic) text'{0,5}|(?<=['\" ])(?:link title|heading text)(?=['\" ])")
+
+
+def clean(text: str) -> str:
+    """The customer's own words as plain text.
+
+    Tags become line ends or nothing, entities characters; scripts, styles, quoted replies, signatures, disclaimers and
+    machine banners go; whitespace is folded (at most one empty line), characters are NFC without controls. Where fewer
+    than three letters would be left, the text keeps everything but its tags.
+
+    Parameters
+    ----------
+    text : str
+        Plain text or HTML, as it was written.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> clean("<p>It won&#39;t start.</p><p>-- <br>Ada</p>")
+    "It won't start."
+    """
+    plain = fold(_without_markup(text))
+    kept = fold(own_words(_PLACEHOLDERS.sub(" ", plain) if " text" in plain else plain))
+    return kept if enough_letters(kept) else fold(_without_markup(text, quotes=True))
+
+
+def fold(text: str) -> str:
+    """Whitespace folded, control characters removed, NFC."""
+    text = _LINE_END.sub("\n", text)
+    text = _CONTROL.sub("", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text) if len(text) < 1_000 else _WORD.sub(_composed, text)
+    text = _SPACES.sub(" ", text)
+    return _LINES.sub(_line_end, text).strip()
+
+
+def enough_letters(text: str) -> bool:
+    """Whether there are three letters or more."""
+    found = 0
+    for _ in _LETTERS.finditer(text):
+        found += 1
+        if found == _FEWEST_LETTERS:
+            return True
+    return False
+
+
+def _line_end(match: re.Match[str]) -> str:
+    return "\n\n" if match[0].count("\n") > 1 else "\n"
+
+
+def _composed(match: re.Match[str]) -> str:
+    """NFC of a piece: ordering a long run of combining marks costs the square of its length."""
+    return unicodedata.normalize("NFC", match[0])
+
+
+def _without_markup(text: str, *, quotes: bool = False) -> str:
+    if "<" in text and _TAG.search(text):
+        tags = text.count("<")
+        return _stripped(text) if tags > _MAX_TAGS or len(text) > _MAX_PARSED else _parsed(text, quotes=quotes)
+    return html.unescape(text) if "&" in text and _ENTITY.search(text) else text
+
+
+def _parsed(text: str, *, quotes: bool) -> str:
+    tree = LexborHTMLParser(_with_line_ends(text))
+    tree.strip_tags(["script", "style", "head", "template", "noscript"])
+    if not quotes and _QUOTING.search(text):
+        for node in tree.css(_QUOTE_NODES):
+            node.decompose()
+    return tree.body.text() if tree.body is not None else ""
+
+
+def _with_line_ends(text: str) -> str:
+    """Line ends of the source are spaces in HTML (but for <pre>); block tags are line ends."""
+    if "<pre" not in text and "<PRE" not in text:
+        text = text.replace("\n", " ").replace("\r", " ")
+    return _CELL_TAG.sub(" <", _BLOCK_TAG.sub("\n<", text))
+
+
+def _stripped(text: str) -> str:
+    """Text of a page without building its tree: linear whatever the page is."""
+    pieces, hidden, end = [], "", 0
+    for match in _HIDDEN.finditer(text):
+        closing, name = bool(match[1]), match[2].lower()
+        if not hidden and not closing:
+            pieces.append(text[end : match.start()])
+            hidden = name
+        elif hidden == name and closing:
+            hidden, end = "", match.end()
+    if not hidden:
+        pieces.append(text[end:])
+    return html.unescape(_ANY_TAG.sub("", _with_line_ends(" ".join(pieces))))

@@ -1,0 +1,55 @@
+"""JSON Lines records: one object a line, each parsed alone, so that a bad line is one bad record."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import InputError
+from pipeline.tickets.opening import Lines
+from pipeline.tickets.records import Record
+
+
+def read(lines: Lines, path: Path | str) -> Iterator[Record]:
+    """Records of a JSON Lines text; empty lines are none.
+
+    Raises
+    ------
+    InputError
+        If the first line opens a JSON array: such a file would have to be held as a whole.
+    """
+    first = True
+    for line in lines:
+        flag = lines.flag
+        if flag is None and not line.strip(" \t\r\n\ufeff"):
+            continue
+        if first and _opens_array(line):
+            raise InputError("a JSON array, not JSON Lines", where=f"{path}, line 1", do="write one object a line (jq -c '.[]')")
+        first = False
+        yield Record(None, flag, len(line)) if flag is not None else _record(line)
+
+
+def _opens_array(line: str) -> bool:
+    start = line.lstrip("\ufeff \t")[:200].replace(" ", "").rstrip("\r\n")
+    return start == "[" or start.startswith("[{")
+
+
+def _record(line: str) -> Record:
+    try:
+        value = json.loads(line.removeprefix("\ufeff"))
+        if not isinstance(value, dict):
+            return Record(None, "not_an_object", len(line))
+        return Record({name.replace("\0", ""): _text(item) for name, item in value.items()}, None, len(line))
+    except (ValueError, RecursionError):
+        return Record(None, "unreadable_record", len(line))
+
+
+def _text(value: object) -> str | None:
+    """A JSON value as text; null for what is empty."""
+    if isinstance(value, str):
+        return value.replace("\0", "") if "\0" in value else value
+    if value is None or value == [] or value == {} or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return json.dumps(value, ensure_ascii=False)
