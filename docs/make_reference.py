@@ -82,7 +82,8 @@ def _argument_name(parameter: Any) -> str:
 
 
 def _option_row(parameter: Any) -> list[str]:
-    names = ", ".join(f"`{o}`" for o in [*parameter.opts, *parameter.secondary_opts])
+    value = f" {parameter.metavar}" if parameter.metavar else ""
+    names = ", ".join(f"`{o}{value}`" for o in [*parameter.opts, *parameter.secondary_opts])
     default = parameter.default
     if parameter.required:
         shown = "required"

@@ -50,6 +50,7 @@ _VERBS = {
     "sample": ["sample"],
     "stages": ["run", "audit", "prepare", "featurize", "train", "assemble", "evaluate"],
     "score": ["score"],
+    "view": ["view"],
 }
 
 

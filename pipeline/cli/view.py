@@ -1,0 +1,108 @@
+"""`triage view`: the first rows of a scored file as a table for people."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+WIDTH_WITHOUT_A_TERMINAL = 132
+
+
+def view(
+    scored: Annotated[
+        Path, typer.Argument(metavar="SCORED", help="A file that `triage score` wrote: CSV, JSONL or Parquet.")
+    ],
+    tickets: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The tickets that were scored, in our schema: shows their subjects too."),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 12,
+) -> None:
+    """Show a scored file as a table: topic, priority, escalation risk, queue and its reason."""
+    from rich.console import Console
+
+    frame = _read(scored)
+    if "queue_reason" not in frame:
+        from pipeline.errors import InputError
+
+        raise InputError(
+            "no scored tickets",
+            where=scored.name,
+            got=f"{len(frame.columns)} other columns",
+            do="give the OUT of `triage score`",
+        )
+    subjects = _subjects(tickets) if tickets else {}
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_A_TERMINAL, highlight=False)
+    console.print(_table(frame.head(rows), subjects))
+    routed = int((~frame["queue_reason"].astype("str").str.startswith(("abstained", "fallback"))).sum())
+    console.print(f"{len(frame):,} tickets: {routed:,} routed, {len(frame) - routed:,} for a person to decide.")
+
+
+def _table(frame: pd.DataFrame, subjects: dict[str, str]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ["ticket", *(["subject"] if subjects else []), "topic", "", "priority", "risk", "queue", "because"]:
+        table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name in ("", "risk") else "left")
+    for row in frame.to_dict("records"):
+        ticket = _word(row["ticket_id"])
+        cells = [
+            ticket,
+            *([subjects.get(ticket, "")] if subjects else []),
+            _word(row["topic"]),
+            _share(row["topic_confidence"]),
+            _word(row["priority"]),
+            _share(row["escalation_risk"]),
+            _word(row["queue"]),
+            _word(row["queue_reason"]),
+        ]
+        waits = _word(row["queue_reason"]).startswith(("abstained", "fallback"))
+        # Text, not markup: a subject may hold square brackets.
+        table.add_row(*(Text(cell, style="dim" if waits else "") for cell in cells))
+    return table
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    from pipeline.errors import InputError
+
+    suffix = (path.suffixes or [""])[-2 if path.suffix == ".gz" and len(path.suffixes) > 1 else -1]
+    try:
+        if suffix == ".parquet":
+            return pd.read_parquet(path)
+        if suffix == ".csv":
+            return pd.read_csv(path, dtype={"ticket_id": "str"})
+        return pd.read_json(path, lines=True, dtype={"ticket_id": "str"}, convert_dates=False)
+    except FileNotFoundError:
+        raise InputError("the file isn't there", where=str(path), do="check the path") from None
+    except ValueError as error:
+        raise InputError(
+            "the file can't be read", where=path.name, got=type(error).__name__, do="give the OUT of `triage score`"
+        ) from None
+
+
+def _subjects(path: Path) -> dict[str, str]:
+    frame = _read(path)
+    if not {"ticket_id", "subject"} <= set(frame.columns):
+        return {}
+    return {_word(i): _word(s) for i, s in zip(frame["ticket_id"], frame["subject"], strict=True)}
+
+
+def _word(value: object) -> str:
+    if value is None or value != value:
+        return "–"
+    text = " ".join(str(value).split())
+    return text if len(text) <= 44 else text[:43] + "…"
+
+
+def _share(value: object) -> str:
+    return "–" if value is None or value != value else f"{float(str(value)):.2f}"
