@@ -81,7 +81,7 @@ def _read(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
         if suffix == ".csv":
             return pd.read_csv(path, dtype={"ticket_id": "str"})
-        return pd.read_json(path, lines=True, dtype={"ticket_id": "str"}, convert_dates=False)
+        return pd.read_json(path, lines=True, dtype=False)
     except FileNotFoundError:
         raise InputError("the file isn't there", where=str(path), do="check the path") from None
     except ValueError as error:
