@@ -1,0 +1,105 @@
+"""`triage score`: a file or a stream of tickets in, scored tickets out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from pipeline.errors import InputError, RefusedError
+
+if TYPE_CHECKING:
+    from pipeline.serving.intake import Intake
+    from pipeline.serving.progress import Report
+    from pipeline.serving.scores import Scores
+    from pipeline.serving.summary import Summary
+
+_IN = "Tickets: a CSV, JSONL or Parquet file, gzipped or not; `-` reads JSON lines from standard input."
+_OUT = "Scored tickets: .csv, .jsonl, .parquet, .csv.gz or .jsonl.gz; `-` writes JSON lines to standard output."
+_MAPPING = "MAPPING.yaml: which column of IN is what. Without it, IN holds tickets in our own schema."
+_SUMMARY = "Where the run's summary goes. [default: beside OUT, OUT.summary.json]"
+_KEY = "A file whose bytes are the key that the scorer was signed with; without a right signature it is refused."
+
+
+def score(
+    source: Annotated[str, typer.Argument(metavar="IN", help=_IN)],
+    target: Annotated[str, typer.Argument(metavar="OUT", help=_OUT)],
+    scorer: Annotated[Path, typer.Option("--scorer", metavar="SCORER_DIR", help="The scorer made by `triage run`.")],
+    mapping: Annotated[Path | None, typer.Option("--mapping", metavar="MAPPING.yaml", help=_MAPPING)] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say for each ticket what decided.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a finished OUT.")] = False,
+    max_refused: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Exit 1 when a larger share of the rows was refused.")
+    ] = 0.01,
+    batch_rows: Annotated[int, typer.Option(min=1, help="Rows scored, written and made safe at a time.")] = 512,
+    summary: Annotated[Path | None, typer.Option(metavar="PATH", help=_SUMMARY)] = None,
+    log: Annotated[
+        Literal["text", "json"], typer.Option(help="How progress is told on standard error: for people, or JSON lines.")
+    ] = "text",
+    key_file: Annotated[Path | None, typer.Option(metavar="PATH", help=_KEY)] = None,
+) -> None:
+    """Score tickets: their topic, priority, escalation risk, and the queue where each should go.
+
+    Killed at any moment and given again, the same command goes on where it stopped. OUT appears whole or not at all.
+    Exit codes: 0 done; 1 more rows refused than --max-refused (everything is written); 2 usage or input error.
+    """
+    from pipeline.cli.show import shown
+    from pipeline.scorer import Scorer
+    from pipeline.serving.batch import Settings, check_output, score_file
+    from pipeline.serving.intake import open_intake
+
+    intake = open_intake(source, mapping=mapping, batch_rows=batch_rows)
+    if target != "-":
+        check_output(Path(target), intake, summary=summary)
+    loaded = Scorer.load(scorer, key=_key(key_file))
+    now = datetime.now(UTC)
+    with shown(log) as report:
+        if target == "-":
+            ended = _to_stdout(intake, loaded, now, explain=explain, summary=summary, report=report)
+        else:
+            settings = Settings(explain=explain, force=force, summary=summary)
+            ended = score_file(intake, Path(target), loaded, now=now, settings=settings, report=report)
+    if ended is not None:
+        _judge(ended, max_refused)
+
+
+def _to_stdout(
+    intake: Intake, scorer: Scores, now: datetime, *, explain: bool, summary: Path | None, report: Report
+) -> Summary | None:
+    """Score into standard output; None where its reader had enough before the end."""
+    from pipeline.serving.batch import score_pipe
+    from pipeline.serving.publish import write_summary
+
+    try:
+        ended = score_pipe(intake, sys.stdout.buffer, scorer, now=now, explain=explain, report=report)
+    except BrokenPipeError:
+        # Python flushes standard output once more as it ends, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return None
+    if summary is not None:
+        write_summary(ended, summary)
+    return ended
+
+
+def _key(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError("the key can't be read", where=str(path), got=os.strerror(error.errno or 0)) from error
+
+
+def _judge(ended: Summary, max_refused: float) -> None:
+    if ended.refused_rows > max_refused * ended.rows_in:
+        codes = ", ".join(f"{code} {count}" for code, count in ended.refused.items())
+        raise RefusedError(
+            "too many rows were refused",
+            where=f"{ended.refused_rows} of {ended.rows_in} rows",
+            got=codes,
+            do="look at OUT.rejects.jsonl and mend the input, or allow more with --max-refused; the output is written",
+        )

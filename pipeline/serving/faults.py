@@ -1,0 +1,49 @@
+"""Named moments at which a batch can be made to die, so that tests can show that dying there changes nothing.
+
+`TRIAGE_KILL_AT=NAME` sends SIGKILL to this process when it first passes the moment NAME; `NAME:3` at the third time;
+`*:17` at the 17th moment of any name. Without the variable a moment costs one look into a dict.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+VARIABLE = "TRIAGE_KILL_AT"
+
+POINTS: dict[str, str] = {
+    "folder_made": "the work folder is there and locked, the journal isn't begun",
+    "journal_begun": "the journal says which input, scorer and settings these are",
+    "rows_read": "a chunk of rows was read",
+    "rows_scored": "they were scored, nothing is on disk",
+    "chunk_half_written": "half of the chunk's bytes are on disk",
+    "chunk_written": "the chunk is on disk, the journal doesn't know",
+    "record_half_written": "half of the journal's line is on disk",
+    "record_written": "the journal knows the chunk",
+    "assembly_begun": "all chunks are there",
+    "assembly_half_done": "some chunks are in the output's copy",
+    "assembled": "the copy is whole, the journal doesn't know",
+    "assembly_recorded": "the journal knows the copy",
+    "rejects_published": "the list of refused rows has its name",
+    "summary_published": "the summary has its name",
+    "out_published": "the output has its name",
+    "chunks_removed": "the chunks are gone, the journal isn't",
+    "journal_removed": "the journal is gone, the work folder isn't",
+    "folder_removed": "the work folder is gone",
+}
+"""Name of each moment → what is true then, in the order in which a batch passes them."""
+
+_passed: Counter[str] = Counter()
+
+
+def point(name: str) -> None:
+    """Die here if `TRIAGE_KILL_AT` says so; else do nothing."""
+    wanted = os.environ.get(VARIABLE)
+    if wanted is None:
+        return
+    target, _, count = wanted.partition(":")
+    if target in (name, "*"):
+        _passed[wanted] += 1
+        if _passed[wanted] >= int(count or 1):
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,188 @@
+"""Scored rows as bytes: CSV, JSON Lines or Parquet, chunk by chunk, and the chunks as one file.
+
+The same rows give the same bytes, whichever process wrote which chunk. Nested fields are JSON text in CSV, themselves
+in JSON Lines, and lists and structs of fixed types in Parquet, also where every value is null.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import OutputError, ScorerError
+from pipeline.serving.nested import nested_type
+from pipeline.tickets import schema
+
+ROW_GROUP_CHUNKS = 8
+"""Chunks in one row group of a Parquet file: large groups read faster, small ones take less memory to write."""
+
+_SUFFIXES = ".csv, .jsonl or .parquet (.csv.gz and .jsonl.gz are written gzipped)"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How rows become bytes."""
+
+    kind: Literal["csv", "jsonl", "parquet"]
+    gzipped: bool = False
+
+
+def format_of(out: Path) -> Format:
+    """The format that a file's name asks for.
+
+    Raises
+    ------
+    OutputError
+        For any other suffix.
+    """
+    names = [s.lower() for s in out.suffixes]
+    gzipped = names[-1:] == [".gz"]
+    kind = (names[:-1] if gzipped else names)[-1:]
+    if kind == [".csv"]:
+        return Format("csv", gzipped)
+    if kind == [".jsonl"]:
+        return Format("jsonl", gzipped)
+    if kind == [".parquet"] and not gzipped:
+        return Format("parquet")
+    raise OutputError(
+        "the output's format isn't known", where=out.name, got=out.suffix or "no suffix", do=f"end it in {_SUFFIXES}"
+    )
+
+
+def arrow_schema(levels: Sequence[str]) -> pa.Schema:
+    """Types of the scored columns in Parquet, whatever the rows hold."""
+    kinds = [nested_type(c.name, levels) if c.kind == "json" else schema.arrow_type(c) for c in schema.SCORED]
+    return pa.schema([pa.field(c.name, kind) for c, kind in zip(schema.SCORED, kinds, strict=True)])
+
+
+def encode(scored: pd.DataFrame, form: Format, levels: Sequence[str]) -> bytes:
+    """The bytes of one chunk, without a header (a chunk of Parquet is an Arrow file until it is assembled)."""
+    if form.kind == "parquet":
+        return _arrow_file(scored, levels)
+    data = (_csv_lines if form.kind == "csv" else _json_lines)(_columns(scored))
+    return _gzip(data) if form.gzipped else data
+
+
+def assemble(
+    chunks: Iterable[Path], target: BinaryIO, form: Format, levels: Sequence[str], step: Callable[[], None]
+) -> None:
+    """Write the chunks, in their order, as one file; `step` is called after each of them (each row group)."""
+    if form.kind == "parquet":
+        _assemble_parquet(chunks, target, levels, step)
+        return
+    header = _csv_header() if form.kind == "csv" else b""
+    target.write(_gzip(header) if form.gzipped else header)  # an empty gzip member makes an empty file a valid one
+    for chunk in chunks:
+        with chunk.open("rb") as source:
+            shutil.copyfileobj(source, target, 1 << 20)
+        step()
+
+
+def _assemble_parquet(
+    chunks: Iterable[Path], target: BinaryIO, levels: Sequence[str], step: Callable[[], None]
+) -> None:
+    with pq.ParquetWriter(target, arrow_schema(levels), compression="zstd") as writer:
+        waiting: list[pa.Table] = []
+        for chunk in chunks:
+            with pa.ipc.open_file(chunk.read_bytes()) as reader:
+                waiting.append(reader.read_all())
+            if len(waiting) == ROW_GROUP_CHUNKS:
+                writer.write_table(pa.concat_tables(waiting).combine_chunks())
+                waiting = []
+                step()
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting).combine_chunks())
+            step()
+
+
+def _arrow_file(scored: pd.DataFrame, levels: Sequence[str]) -> bytes:
+    kinds = arrow_schema(levels)
+    columns = [_arrow_column(scored[c.name], c, kinds.field(c.name).type) for c in schema.SCORED]
+    buffer = pa.BufferOutputStream()
+    with pa.ipc.new_file(buffer, kinds) as writer:
+        writer.write_table(pa.Table.from_arrays(columns, schema=kinds))
+    return bytes(buffer.getvalue())
+
+
+def _arrow_column(values: pd.Series, column: schema.Column, kind: pa.DataType) -> pa.Array:
+    if column.kind != "json":
+        return pa.array(values, type=kind, from_pandas=True)
+    rows = _nested(values)
+    if column.name == "priority_probabilities":
+        known = {kind.field(i).name for i in range(kind.num_fields)}
+        if odd := {level for row in rows if row is not None for level in row} - known:
+            raise ScorerError("the scorer names a priority level that it didn't announce", got=", ".join(sorted(odd)))
+    return pa.array(rows, type=kind)
+
+
+def _columns(scored: pd.DataFrame) -> list[list[Any]]:
+    return [_plain(scored[c.name], c.kind) for c in schema.SCORED]
+
+
+def _plain(values: pd.Series, kind: schema.Kind) -> list[Any]:
+    if kind == "json":
+        return _nested(values)
+    if kind == "time":
+        return _iso(values)
+    if kind == "number":
+        return [None if v != v else v for v in values.to_numpy(dtype=float, na_value=np.nan).tolist()]
+    return list(values.astype(object).where(values.notna(), None))
+
+
+def _iso(values: pd.Series) -> list[str | None]:
+    # Whole seconds without a fraction, others with six digits; always UTC.
+    moments = values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    texts = np.datetime_as_string(moments, unit="us")
+    return [None if t == "NaT" else t.removesuffix(".000000") + "Z" for t in texts.tolist()]
+
+
+def _nested(values: pd.Series) -> list[Any]:
+    return [v if isinstance(v, list | dict) else v.tolist() if isinstance(v, np.ndarray) else None for v in values]
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_value).encode
+
+
+def _json_lines(columns: list[list[Any]]) -> bytes:
+    names = schema.names("scored")
+    lines = (_as_json(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+
+
+def _csv_lines(columns: list[list[Any]]) -> bytes:
+    for position, column in enumerate(schema.SCORED):
+        if column.kind == "json":
+            columns[position] = [None if v is None else _as_json(v) for v in columns[position]]
+    return _csv_bytes(zip(*columns, strict=True))
+
+
+def _csv_header() -> bytes:
+    return _csv_bytes([schema.names("scored")])
+
+
+def _csv_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue().encode("utf-8", "replace")
+
+
+def _gzip(data: bytes) -> bytes:
+    return gzip.compress(data, compresslevel=6, mtime=0)  # no time in the header: the same rows, the same bytes

@@ -1,0 +1,83 @@
+"""What a run adds up, chunk by chunk: counts for the summary, and the rows that were refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from pipeline.features import drift
+
+Tally = dict[str, Any]
+"""Plain JSON, so that the journal can hold it; two of them add up to the tally of both."""
+
+_COUNTED = ("refused", "queue", "queue_reason")
+
+
+def count(tickets: pd.DataFrame, scored: pd.DataFrame, seconds: float) -> Tally:
+    """Tally of one chunk."""
+    confidence = scored["topic_confidence"].dropna()
+    reasons = scored["queue_reason"]
+    abstained = (reasons == "abstained") | (reasons.str.startswith("fallback:") & scored["error"].isna())
+    return {
+        "rows": len(scored),
+        "refused": _counts(scored["error"]),
+        "queue": _counts(scored["queue"]),
+        "queue_reason": _counts(reasons),
+        "abstained": int(abstained.fillna(False).sum()),
+        "confidence_sum": float(confidence.sum()),
+        "confidence_rows": len(confidence),
+        "seconds": seconds,
+        "input": drift.summarise(tickets, scored),
+    }
+
+
+def add(parts: Iterable[Tally]) -> Tally:
+    """Tally of all parts together."""
+    total = empty()
+    for part in parts:
+        for name in _COUNTED:
+            for key, number in part[name].items():
+                total[name][key] = total[name].get(key, 0) + number
+        for name in ("rows", "abstained", "confidence_sum", "confidence_rows", "seconds"):
+            total[name] += part[name]
+        total["input"] = drift.merge([total["input"], part["input"]])
+    for name in _COUNTED:
+        total[name] = dict(sorted(total[name].items()))
+    return total
+
+
+def empty() -> Tally:
+    """Tally of nothing."""
+    return {
+        "rows": 0,
+        "refused": {},
+        "queue": {},
+        "queue_reason": {},
+        "abstained": 0,
+        "confidence_sum": 0.0,
+        "confidence_rows": 0,
+        "seconds": 0.0,
+        "input": {"rows": 0, "counts": {}},
+    }
+
+
+def rejects(tickets: pd.DataFrame, scored: pd.DataFrame) -> list[dict[str, str]]:
+    """Source, code and id (where there is one) of each refused row; never its text."""
+    refused = scored["error"].notna().to_numpy()
+    if not refused.any():
+        return []
+    sources = tickets["source"] if "source" in tickets else pd.Series([None] * len(tickets), index=tickets.index)
+    rows = zip(sources[refused], scored["error"][refused], scored["ticket_id"][refused], strict=True)
+    return [
+        ({} if pd.isna(source) else {"source": str(source)})
+        | {"code": str(code)}
+        | ({} if pd.isna(ticket_id) else {"ticket_id": str(ticket_id)})
+        for source, code, ticket_id in rows
+    ]
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    found = values.dropna().value_counts()
+    return {str(key): int(number) for key, number in sorted(zip(found.index, found.to_numpy(), strict=True))}
