@@ -1,0 +1,172 @@
+"""The generated helpdesk as frames of our own schema."""
+
+from __future__ import annotations
+
+import random as standard
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+import pandas as pd
+
+from pipeline.history.outcomes import derive, parse_definitions
+from pipeline.sources.sample.course import Event, events, labels, link, tags
+from pipeline.sources.sample.grammar import Random, read
+from pipeline.sources.sample.letters import chase, compose
+from pipeline.sources.sample.world import START, Matter, living_name, matters
+from pipeline.tickets import schema
+
+OUTCOMES: dict[str, Any] = {
+    "topic": {"column": "topic", "at": "last", "out_of_scope": ["out_of_scope"]},
+    "queue": {"column": "queue", "at": "last"},
+    "priority": {"column": "priority", "at": "last", "levels": {n: n for n in ("low", "medium", "high", "urgent")}},
+    "escalated": {"column": "escalation_level", "at_least": 1, "within": "14d"},
+    "article": {"reply_links": [r"quillfeather\.example/help/([\w-]+)"]},
+}
+"""How the outcomes follow from the events, in the words of a mapping."""
+
+_FIELDS = ("product", "tier", "country", "version", "tags")
+_ARRIVALS = 288
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A generated helpdesk.
+
+    Attributes
+    ----------
+    tickets, events, outcomes, articles : DataFrame
+        In our own schema.
+    arrivals : DataFrame
+        Tickets of the three days after the others, as a helpdesk would export them: no outcomes.
+    truth : DataFrame
+        What is behind each ticket: true topic, intent, queue, priority, latent urgency, escalation probability.
+    """
+
+    tickets: pd.DataFrame
+    events: pd.DataFrame
+    outcomes: pd.DataFrame
+    articles: pd.DataFrame
+    arrivals: pd.DataFrame
+    truth: pd.DataFrame
+    seed: int
+    days: int
+
+
+def generate(*, seed: int = 7, tickets: int = 4000, days: int = 365) -> Sample:
+    """A helpdesk of `tickets` tickets within `days` days; the same seed gives the same bytes."""
+    from pipeline.sources.sample.arrivals import as_exported, oddities
+
+    end = START + timedelta(days=days)
+    random = standard.Random(f"{seed}:course").random
+    rows: list[dict[str, Any]] = []
+    new: list[dict[str, Any]] = []
+    truth: list[dict[str, Any]] = []
+    log: list[Event] = []
+    for matter, row in _written(seed=seed, tickets=tickets, days=days, arrivals=_ARRIVALS):
+        filed = labels(matter, random)
+        row["fields.tags"] = tags(matter, random)
+        truth.append(_truth(matter, filed if matter.number < tickets else {}))
+        if matter.number >= tickets:
+            new.append(row)
+            continue
+        rows.append(row)
+        log += [e for e in events(matter, filed, random) if e[1] < end]
+    arrivals = as_exported(pd.DataFrame(new))
+    frames = {"tickets": _typed(pd.DataFrame(rows), "tickets"), "events": _events(log), "articles": articles()}
+    return Sample(
+        **frames,
+        outcomes=derive(definitions=parse_definitions(OUTCOMES, "sample"), **frames),
+        arrivals=pd.concat([arrivals, oddities(arrivals)], ignore_index=True),
+        truth=pd.DataFrame(truth),
+        seed=seed,
+        days=days,
+    )
+
+
+def iter_tickets(*, seed: int = 7, tickets: int = 4000, days: int = 365, chunk: int = 10_000) -> Iterator[pd.DataFrame]:
+    """Only the tickets of `generate`, without tags, in frames of `chunk` rows: any number, in flat memory."""
+    rows = (row for _, row in _written(seed=seed, tickets=tickets, days=days, arrivals=0))
+    while block := list(islice(rows, chunk)):
+        yield _typed(pd.DataFrame(block), "tickets")
+
+
+def articles() -> pd.DataFrame:
+    """The made-up company's help pages, one row a language."""
+    rows = []
+    for key, page in read("articles").items():
+        for language in ("en", "de"):
+            if language in page:
+                title, *text = page[language].splitlines()
+                article_id = key if language == "en" else f"{key}-de"
+                body = "".join(f"<p>{p}</p>" for p in text)
+                rows.append((article_id, title, article_id, link(article_id), language, "Quillfeather", body))
+    return _typed(pd.DataFrame(rows, columns=schema.names("articles")), "articles")
+
+
+def _written(*, seed: int, tickets: int, days: int, arrivals: int) -> Iterator[tuple[Matter, dict[str, Any]]]:
+    random = standard.Random(f"{seed}:letters").random
+    recent: dict[int, tuple[str, str]] = {}
+    for matter in matters(seed=seed, tickets=tickets, days=days, arrivals=arrivals):
+        if matter.chases is not None and matter.chases in recent:
+            subject, body = chase(*recent[matter.chases], matter, random)
+        else:
+            subject, body = compose(matter, random)
+        recent[matter.number] = (subject, body)
+        recent.pop(matter.number - 200, None)
+        yield matter, _row(matter, subject, body, random)
+
+
+def _row(matter: Matter, subject: str, body: str, random: Random) -> dict[str, Any]:
+    customer = matter.customer
+    return {
+        "ticket_id": matter.ticket_id,
+        "created_at": matter.at,
+        "subject": subject or None,
+        "body": body,
+        "customer_id": "fleetwatch" if matter.topic.machine else customer.customer_id,
+        "channel": matter.channel,
+        "language": matter.language if random() < 0.85 else None,
+        "source": f"sample:row-{matter.number + 1}",
+        "fields.product": matter.product if random() < 0.8 else None,
+        "fields.tier": customer.tier,
+        "fields.country": customer.country,
+        "fields.version": matter.version if random() < 0.45 else None,
+    }
+
+
+def _truth(matter: Matter, filed: dict[str, str]) -> dict[str, Any]:
+    return {
+        "ticket_id": matter.ticket_id,
+        "topic": matter.topic.name,
+        "topic_living": living_name(matter.topic.name, 1.0),
+        "intent": matter.intent.name,
+        "queue": matter.queue,
+        "priority": matter.priority,
+        "urgency": round(matter.urgency, 4),
+        "mood": matter.mood,
+        "escalation_probability": round(matter.escalation_probability, 4),
+        "escalated": matter.escalated,
+        "label_is_wrong": _is_wrong(matter, filed["topic"]) if filed else None,
+        "repeats": matter.chases,
+        "machine": matter.topic.machine,
+    }
+
+
+def _is_wrong(matter: Matter, filed: str) -> bool:
+    """Whether an agent took another topic; the old name or another spelling of the right one isn't wrong."""
+    name = filed.strip().lower().replace(" ", "-")
+    return name not in (matter.topic.name, living_name(matter.topic.name, 1.0))
+
+
+def _events(log: list[Event]) -> pd.DataFrame:
+    frame = pd.DataFrame(log, columns=["ticket_id", "occurred_at", "kind", "actor", "field", "value", "text"])
+    frame["received_at"] = frame["occurred_at"]
+    frame["seq"] = range(len(frame))
+    return _typed(frame, "events")
+
+
+def _typed(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    return schema.conform(frame, name)
