@@ -1,0 +1,137 @@
+"""Draws a report as one HTML page that needs nothing but a browser: no script, no file, no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pipeline.pages import charts, formats, sparks, words
+from pipeline.pages.figures import Metric, Slice, Slices
+from pipeline.pages.findings import MIN_TICKETS_PER_WORD, ClassWords, LabelLife, Queue, Taxonomy
+from pipeline.pages.report import ModelReport, Report
+
+SHOWN = {"suspects": 40, "ids": 5, "classes": 12, "labels": 40, "slices": 24, "confusions": 12, "rest": 25}
+"""How many entries of a list stand on the page before the rest is folded away or counted."""
+
+
+def render(report: Report) -> str:
+    """The page, as text in UTF-8.
+
+    Everything that comes from outside (labels, queues, ids, columns) is escaped; no style or script but our own may
+    run (a content security policy names the style sheet's hash).
+    """
+    style = _resource("report.css")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    template = _environment().get_template("report.html.j2")
+    return template.render(report=report, style=Markup(style), style_hash=digest)
+
+
+def baseline_names(report: Report) -> list[str]:
+    """Every rival that any metric is compared with, in order of first appearance."""
+    return list(dict.fromkeys(b.name for m in report.models for metric in m.metrics for b in metric.baselines))
+
+
+def rival_values(metric: Metric) -> dict[str, float | None]:
+    """What each rival reaches."""
+    return {b.name: b.estimate.value for b in metric.baselines}
+
+
+def slice_range(slices: Slices) -> tuple[float, float]:
+    """The axis on which all slices of a table are drawn: round tenths around every interval."""
+    estimates = [slices.whole, *(s.estimate for s in slices.slices)]
+    seen = [v for e in estimates for v in (e.value, e.low, e.high) if v is not None and math.isfinite(v)]
+    if not seen:
+        return 0.0, 1.0
+    low, high = math.floor(10 * min(seen) + 1e-9) / 10, math.ceil(10 * max(seen) - 1e-9) / 10
+    return low, high if high > low else low + 0.1
+
+
+def by_kind(slices: Iterable[Slice]) -> dict[str, list[Slice]]:
+    """Slices under their kind, in the order given."""
+    kinds: dict[str, list[Slice]] = {}
+    for one in slices:
+        kinds.setdefault(one.kind, []).append(one)
+    return kinds
+
+
+def frequent_words(classes: Iterable[ClassWords]) -> list[tuple[str, list[str]]]:
+    """Label and its words, without those that too few tickets hold."""
+    return [(c.label, [w.word for w in c.words if w.tickets >= MIN_TICKETS_PER_WORD]) for c in classes]
+
+
+def in_order_of_life(taxonomy: Taxonomy) -> list[LabelLife]:
+    """Living labels first, each group by how many tickets it has."""
+    return sorted(taxonomy.labels, key=lambda lab: (not lab.alive, -sum(lab.counts), lab.label))
+
+
+def by_queue(queues: Iterable[Queue]) -> list[tuple[str, int, dict[str, int]]]:
+    """Queue, its tickets, and how many of them by the model, a rule, abstention or fallback; largest first."""
+    table: dict[str, dict[str, int]] = {}
+    for q in queues:
+        row, kind = table.setdefault(q.queue, {}), words.reason_kind(q.reason)
+        row[kind] = row.get(kind, 0) + q.n
+    return sorted(((name, sum(row.values()), row) for name, row in table.items()), key=lambda r: (-r[1], r[0]))
+
+
+def grouped(settings: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """Dotted settings under their section."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for name, value in settings.items():
+        section, _, rest = name.rpartition(".")
+        sections.setdefault(section, []).append((rest, value))
+    return sections
+
+
+def gap(model: ModelReport) -> str:
+    """Sections that the model's part lacks, in one sentence."""
+    absent = words.missing_sections(model)
+    return f"Not here: {'; '.join(absent)}." if absent else ""
+
+
+_VIEWS: tuple[Callable[..., Any], ...] = (
+    baseline_names,
+    rival_values,
+    slice_range,
+    by_kind,
+    frequent_words,
+    in_order_of_life,
+    by_queue,
+    grouped,
+    gap,
+)
+"""What the templates may call."""
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_resource),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("percent", "decimal", "count", "interval", "metric_words", "shorten"):
+        environment.filters[name] = getattr(formats, name)
+    environment.globals.update(charts=charts, sparks=sparks, words=words, shown=SHOWN, plural=formats.plural)
+    for function in _VIEWS:
+        environment.globals[function.__name__] = function
+    return environment
+
+
+def _resource(name: str) -> str:
+    return files("pipeline.pages").joinpath("templates", name).read_text("utf-8")
+
+
+def _finalize(value: Any) -> Any:
+    """Last stop before escaping: no control characters, no direction overrides."""
+    return formats.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
