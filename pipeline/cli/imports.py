@@ -1,0 +1,169 @@
+"""`triage import`: a helpdesk's records become tickets, events and outcomes in RAW_DIR."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.sources.raw import Summary
+
+app = typer.Typer(
+    help="Read a helpdesk's records into RAW_DIR: tickets, events, outcomes, articles.", no_args_is_help=True
+)
+
+_SHOWN = 10
+
+
+class ManyValues(TyperCommand):
+    """A command whose list options take several values after one name: `--questions a.csv b.csv`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option's name before each of its values, as the parser below wants it."""
+        many = {name for p in self.params if getattr(p, "multiple", False) for name in p.opts}
+        return super().parse_args(ctx, spread(args, many))
+
+
+def spread(args: Sequence[str], many: set[str]) -> list[str]:
+    """`--files a b` as `--files a --files b` for the options in `many`."""
+    made: list[str] = []
+    option, first = "", False
+    for position, arg in enumerate(args):
+        if arg == "--":
+            return made + list(args[position:])
+        if arg.startswith("-") and arg != "-":
+            option, first = (arg, True) if arg in many else ("", False)
+            made.append(arg)
+        elif option and not first:
+            made += [option, arg]
+        else:
+            made.append(arg)
+            first = False
+    return made
+
+
+OutDir = Annotated[Path, typer.Option("--out", help="RAW_DIR to write; an existing one is added to.", show_default=False)]
+MaxRefused = Annotated[
+    float, typer.Option("--max-refused", min=0.0, max=1.0, help="Share of refused tickets above which the exit code is 1.")
+]
+
+
+@app.command()
+def table(
+    files: Annotated[
+        list[Path], typer.Argument(help="CSV, JSONL or Parquet, gzipped or not: one row per ticket or per event.", show_default=False)
+    ],
+    mapping: Annotated[Path, typer.Option("--mapping", help="MAPPING.yaml: which column is what.", show_default=False)],
+    out: OutDir,
+    max_refused: MaxRefused = 0.01,
+) -> None:
+    """Import any table, by a column mapping."""
+    from pipeline.sources.mapping import load_mapping
+    from pipeline.sources.table import import_table
+
+    with_progress = _Progress()
+    summary = import_table(files, load_mapping(mapping), out, now=_now(), progress=with_progress)
+    with_progress.done()
+    _finish(summary, out, max_refused)
+
+
+@app.command(cls=ManyValues)
+def kitsune(
+    out: OutDir,
+    questions: Annotated[list[Path] | None, typer.Option("--questions", help="Files of questions.", show_default=False)] = None,
+    answers: Annotated[list[Path] | None, typer.Option("--answers", help="Files of answers.", show_default=False)] = None,
+    articles: Annotated[list[Path] | None, typer.Option("--articles", help="File of help articles.", show_default=False)] = None,
+    product: Annotated[str | None, typer.Option("--product", help="Instead of files: product to fetch from the live API.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="With --product: first day to fetch, YYYY-MM-DD.")] = None,
+    url: Annotated[str, typer.Option("--url", help="With --product: the platform's address.")] = "https://support.mozilla.org",
+    max_refused: MaxRefused = 0.01,
+) -> None:
+    """Import Kitsune, Mozilla's support platform: from files, or from its public API."""
+    from pipeline.errors import ConfigError
+
+    with_progress = _Progress()
+    if questions and not (product or since):
+        from pipeline.sources.kitsune import import_kitsune
+
+        summary = import_kitsune(
+            questions, out, answers=answers or (), articles=articles or (), now=_now(), progress=with_progress
+        )
+    elif product and since and not (questions or answers or articles):
+        from pipeline.sources.kitsune_api import fetch_kitsune
+
+        summary = fetch_kitsune(product, since, out, url=url, now=_now(), progress=with_progress)
+    else:
+        raise ConfigError(
+            "either files or the live API",
+            where="triage import kitsune",
+            do="give --questions FILE... [--answers FILE...] [--articles FILE], or --product NAME --since DATE",
+        )
+    with_progress.done()
+    _finish(summary, out, max_refused)
+
+
+def _now() -> pd.Timestamp:
+    import pandas as pd
+
+    return pd.Timestamp(datetime.now(UTC))
+
+
+class _Progress:
+    """One line on a terminal, rewritten; nothing in a log but each file's end."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._name, self._count = "", 0
+
+    def __call__(self, name: str, count: int) -> None:
+        if name != self._name:
+            self.done()
+        self._name, self._count = name, count
+        if self._live:
+            print(f"\r  {name}: {count:,} records", end="", file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        """End the line of the file at hand."""
+        if self._name:
+            print("" if self._live else f"  {self._name}: {self._count:,} records", file=sys.stderr, flush=True)
+        self._name = ""
+
+
+def _finish(summary: Summary, out: Path, max_refused: float) -> None:
+    """Say what was done; exit code 1 if too much was refused."""
+    from pipeline.errors import RefusedError
+
+    for line in summary_lines(summary, out):
+        print(line)
+    if summary.refused_share > max_refused:
+        raise RefusedError(
+            "too many tickets were refused",
+            where=str(out / "rejects.jsonl"),
+            got=f"{summary.refused_share:.1%}, at most {max_refused:.1%} allowed",
+            do="see their codes and lines there; the rest is imported",
+        )
+
+
+def summary_lines(summary: Summary, out: Path) -> list[str]:
+    """The summary of an import as it is printed."""
+    refused = sum(summary.refused.values())
+    lines = [
+        f"{summary.rows_in:,} rows read: {summary.tickets_in:,} tickets, {refused:,} of them refused",
+        f"{out}: {summary.tickets:,} tickets, {summary.events:,} events, {summary.articles:,} articles",
+    ]
+    lines += [f"  refused as {code}: {count:,}" for code, count in summary.refused.items()]
+    lines += [f"  {name.replace('_', ' ')}: {count:,}" for name, count in summary.notes.items()]
+    lines += [f"  outcome {name}: {count:,} known" for name, count in summary.outcomes.items()]
+    for name, values in summary.outside_levels.items():
+        shown = ", ".join(f"{value!r} {count:,}" for value, count in list(values.items())[:_SHOWN])
+        lines.append(f"  {name}: {sum(values.values()):,} outside its levels, so unknown: {shown}")
+    lines += [f"  {name}: defined otherwise by an earlier import; this one's definition holds for all" for name in summary.redefined]
+    return lines

@@ -1,0 +1,1 @@
+"""Dated facts: events, outcomes, and who the customer is."""

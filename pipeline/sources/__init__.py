@@ -1,0 +1,1 @@
+"""Any helpdesk's records become tickets, events and articles in our own schema."""
