@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import unicodedata
 
@@ -25,19 +26,21 @@ _CELL_TAG = re.compile(r"<(?=/?t[dh][\s/>])", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _ANY_TAG = re.compile(r"</?[a-zA-Z!?][^<>]*>?")
 _HIDDEN = re.compile(r"<(/?)(script|style|head|template|noscript)\b[^<>]*>?", re.IGNORECASE)
-_QUOTING = re.compile(r"type\s?=\s?[\"']?cite|gmail_quote|yahoo_quoted|divRplyFwdMsg|moz-cite-prefix|moz-signature|gmail_signature")
+_QUOTING = re.compile(
+    r"type\s?=\s?[\"']?cite|gmail_quote|yahoo_quoted|divRplyFwdMsg|moz-cite-prefix|moz-signature|gmail_signature"
+)
 _QUOTE_NODES = (
-    "blockquote[type=cite], .gmail_quote, .gmail_attr, .yahoo_quoted, #divRplyFwdMsg, #divRplyFwdMsg ~ *, .moz-cite-prefix,"
-    ".moz-signature, .gmail_signature"
+    "blockquote[type=cite], .gmail_quote, .gmail_attr, .yahoo_quoted, #divRplyFwdMsg, #divRplyFwdMsg ~ *,"
+    " .moz-cite-prefix, .moz-signature, .gmail_signature"
 )
 _MAX_TAGS = 1_500
-"""More tags than this and a page goes the plain way: parsers that repair nesting may need time and memory quadratic in it."""
+"""A page with more goes the plain way: a parser that repairs nesting may need time and memory quadratic in it."""
 _MAX_PARSED = 400_000
 
 _LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-_SPACES = re.compile(r"[^\S\n]+")
-_LINES = re.compile(r" ?\n ?(?:\n ?)?(?:\n ?)*")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 _WORD = re.compile(r"\S{1,200}")
 _LETTERS = re.compile(r"[^\W\d_]")
 _FEWEST_LETTERS = 3
@@ -72,26 +75,21 @@ def clean(text: str) -> str:
 
 def fold(text: str) -> str:
     """Whitespace folded, control characters removed, NFC."""
-    text = _LINE_END.sub("\n", text)
-    text = _CONTROL.sub("", text)
+    if not text.isprintable():
+        text = _CONTROL.sub("", _LINE_END.sub("\n", text) if _LINE_END.search(text) else text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", text) if len(text) < 1_000 else _WORD.sub(_composed, text)
-    text = _SPACES.sub(" ", text)
-    return _LINES.sub(_line_end, text).strip()
+    lines: list[str] = []
+    for line in text.split("\n"):
+        words = " ".join(line.split())
+        if words or (lines and lines[-1]):
+            lines.append(words)
+    return "\n".join(lines).rstrip()
 
 
 def enough_letters(text: str) -> bool:
     """Whether there are three letters or more."""
-    found = 0
-    for _ in _LETTERS.finditer(text):
-        found += 1
-        if found == _FEWEST_LETTERS:
-            return True
-    return False
-
-
-def _line_end(match: re.Match[str]) -> str:
-    return "\n\n" if match[0].count("\n") > 1 else "\n"
+    return len(list(itertools.islice(_LETTERS.finditer(text), _FEWEST_LETTERS))) == _FEWEST_LETTERS
 
 
 def _composed(match: re.Match[str]) -> str:

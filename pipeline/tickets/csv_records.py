@@ -23,7 +23,6 @@ _MOST_RESTARTS = 8
 """After so many unclosed quotes each line is a record of its own, so that reading stays linear."""
 
 
-
 class _EndlessError(Exception):
     """A record is longer than any could be: its quote isn't closed."""
 

@@ -1,4 +1,4 @@
-"""Records of a CSV, JSONL or Parquet file or pipe, in frames of raw text; our own frames to and from Parquet and JSONL."""
+"""Records of any CSV, JSONL or Parquet file in frames of raw text; our own frames to and from Parquet and JSONL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -45,15 +45,15 @@ def read_records(
     Yields
     ------
     DataFrame
-        A `str` column for each of the source's (null: absent or empty; nested values as JSON text), and `error`: null, or
-        `unreadable_record`, `not_an_object`, `ragged_row`, `bad_encoding` with all else null. The index `row` counts
-        records from 1, without the header and empty lines. A repeated column name becomes `name.1`, `name.2`; the source's
-        own `error` becomes `error.1`. Frames of a JSONL file hold the columns that occur in them.
+        A `str` column for each of the source's (null: absent or empty; nested values as JSON text), and `error`: null,
+        or `unreadable_record`, `not_an_object`, `ragged_row`, `bad_encoding` with all else null. The index `row` counts
+        records from 1, without the header and empty lines. A repeated column name becomes `name.1`, `name.2`; the
+        source's own `error` becomes `error.1`. Frames of a JSONL file hold the columns that occur in them.
 
     Raises
     ------
     InputError
-        For a file that can't be read as a whole: missing, a folder, empty, damaged or truncated gzip, an unknown encoding.
+        For a file that can't be read at all: missing, a folder, empty, damaged or cut gzip, an unknown encoding.
     """
     try:
         with opened(path) as stream:
@@ -63,7 +63,10 @@ def read_records(
                 yield from parquet_records.read(stream, path, chunk_rows)
                 return
             lines = Lines(
-                stream, encoding=text_encoding(head, encoding, path), given=encoding is not None, newline="" if form == "csv" else "\n"
+                stream,
+                encoding=text_encoding(head, encoding, path),
+                given=encoding is not None,
+                newline="" if form == "csv" else "\n",
             )
             if form == "csv":
                 columns, records = csv_records.read(lines, path)
@@ -78,7 +81,9 @@ def read_records(
 
 def _damaged(path: Path | str, row: int) -> InputError:
     after = f"after row {row}" if row else "before the first row"
-    return InputError("the gzip file is damaged or ends too early", where=f"{path}, {after}", do="copy or export it again")
+    return InputError(
+        "the gzip file is damaged or ends too early", where=f"{path}, {after}", do="copy or export it again"
+    )
 
 
 @contextmanager
@@ -103,7 +108,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         part = None
         _sync_folder(path.parent)
     except OSError as error:
-        raise OutputError("the file can't be written", where=str(path), got=error.strerror or type(error).__name__, do="check the folder and the free space") from error
+        raise OutputError(
+            "the file can't be written",
+            where=str(path),
+            got=error.strerror or type(error).__name__,
+            do="check the folder and the free space",
+        ) from error
     finally:
         if part is not None:
             with suppress(OSError):
@@ -136,20 +146,30 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         with path.open("rb") as stream:
             table = pq.read_table(stream, columns=columns)
     except (pa.ArrowException, OSError) as error:
-        raise InputError("the Parquet file can't be read", where=str(path), got=type(error).__name__, do="write it again") from error
+        raise InputError(
+            "the Parquet file can't be read", where=str(path), got=type(error).__name__, do="write it again"
+        ) from error
     missing = sorted(set(columns or []) - set(table.column_names))
     if missing:
         raise InputError("a column is missing", where=str(path), got=", ".join(missing), do="write the file again")
-    return table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return cast(pd.DataFrame, table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
 
 
 def write_jsonl(records: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write one JSON object a line, keys in their order; gzipped where the name ends in .gz. The same records, the same bytes."""
+    """Write one JSON object a line, keys in their order; gzipped where the name ends in .gz.
+
+    The same records give the same bytes.
+    """
     with written_whole(path) as stream:
         packed = gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) if path.suffix == ".gz" else None
         target: Any = packed or stream
         for record in records:
-            target.write(json.dumps(_jsonable(dict(record)), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace") + b"\n")
+            target.write(
+                json.dumps(_jsonable(dict(record)), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
+                    "utf-8", "replace"
+                )
+                + b"\n"
+            )
         if packed is not None:
             packed.close()
 
@@ -167,9 +187,16 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise InputError("the line is no JSON", where=f"{path}, line {number}", do="write the file again") from error
+                raise InputError(
+                    "the line is no JSON", where=f"{path}, line {number}", do="write the file again"
+                ) from error
             if not isinstance(value, dict):
-                raise InputError("the line is no JSON object", where=f"{path}, line {number}", got=type(value).__name__, do="write the file again")
+                raise InputError(
+                    "the line is no JSON object",
+                    where=f"{path}, line {number}",
+                    got=type(value).__name__,
+                    do="write the file again",
+                )
             yield value
 
 

@@ -26,7 +26,9 @@ def read(lines: Lines, path: Path | str) -> Iterator[Record]:
         if flag is None and not line.strip(" \t\r\n\ufeff"):
             continue
         if first and _opens_array(line):
-            raise InputError("a JSON array, not JSON Lines", where=f"{path}, line 1", do="write one object a line (jq -c '.[]')")
+            raise InputError(
+                "a JSON array, not JSON Lines", where=f"{path}, line 1", do="write one object a line (jq -c '.[]')"
+            )
         first = False
         yield Record(None, flag, len(line)) if flag is not None else _record(line)
 

@@ -1,91 +1,126 @@
-"""Which lines of a mail its writer wrote: quoted replies, signatures, disclaimers and machine banners go, line by line."""
+"""The lines of a mail that its writer wrote: without quoted replies, signatures, disclaimers and machine banners."""
 
 from __future__ import annotations
 
 import re
 
-_MARKERS = (
-    "\n>", "\n >", "--", "__", "wrote", "writes", "schrieb", "écrit", "escribió", "escreveu", "scritto", "schreef", "napisał",
-    "napsal", "írta", "yazdı", "kirjoitti", "napisal", "skrev", "from:", "von:", "\nde:", "da:", "van:", "od:", "feladó:", "kimden:",
-    "lähettäjä:", "från:", "fra:", "desde:", "[ext", "caution", "warning", "achtung", "attention", "attenzione", "atención", "vorsicht",
-    "let op", "external", "originated", "sent from", "sent with", "sent via", "sent using", "get outlook", "get bluemail", "gesendet", "envoyé",
-    "enviado", "inviato", "verzonden", "wysłane", "odesláno", "odoslané", "lähetetty", "skickat", "sendt", "gönderildi", "##-", "above this line",
-    "click", "confidential", "vertraulich", "confidentiel", "confidencia", "riservat", "vertrouwelijk", "privileged", "intended", "disclaimer",
-    "environment before", "regards", "wishes", "sincerely", "yours", "cheers", "best", "thank", "grüße", "gruß", "grüsse", "gruesse", "gruss", "mfg",
-    "\nlg", "\nvg", "dank", "cordial", "salutations", "bien à", "merci", "saludo", "atentamente", "gracias", "cumprimentos", "atenciosamente", "att",
-    "obrigad", "saluti", "grazie", "groet", "mvg", "pozdr", "děkuji", "üdvöz", "tisztelettel", "köszönöm", "saygı", "teşekkür", "terveis", "kiitos",
-    "\nlp", "hvala", "hälsning", "mvh", "hilsen",
-)  # fmt: skip
-"""Lower-case; a text that holds none of them has nothing to take out."""
+_STARTS = re.compile(
+    r"\n[^\w\n]{0,10}(?:>|--|__|\*\*|==|\[\s?ext|\[EMAIL\]|##|caution|warning|notice|external|attention|achtung"
+    r"|vorsicht|attenzione|atención"
+    r"|let op|this|the|do not|don't|please|sent|written|get |von |gesendet|diese|envoyé|enviado|inviato|verzonden"
+    r"|wysłane|odeslan|odoslan"
+    r"|lähetetty|skickat|sendt|iphone|legal|e-?mail|disclaimer|confidential|if you|ce |este|questo|il presente"
+    r"|le informazioni|dit|deze|from|von"
+    r"|de|da|van|od|feladó|kimden|lähettäjä|från|fra|desde|on|am|le|el|em|il|op|w dniu|dne|dnia|den|dana|at|mr"
+    r"|with|best|kind|warm|regards|yours|sincerely|cheers|many|thank|all the|mit |freundlich|liebe|viele|herzlich"
+    r"|schöne|mfg|lg|vg|gru"
+    r"|bien|cordial|sincères|meilleures|salut|merci|un |saludo|atentamente|muchas|gracias|com os|cumprimentos"
+    r"|atenciosamente|att|obrigad"
+    r"|distinti|grazie|met |vriendelijk|groet|mvg|alvast|z pozdr|pozdr|s pozdr|děkuji|üdvöz|tisztel|köszön|saygı"
+    r"|teşekkür|ystäv|terveis|kiitos"
+    r"|lep |lp|hvala|med |vänlig|mvh|venlig|hilsen)",
+    re.IGNORECASE,
+)
+"""How a line may start that isn't the writer's own; a text without such a line has nothing to take out."""
 
 _BANNER = re.compile(
     r"^\W{0,10}(?:\[\s?(?:EXT|EXTERN|EXTERNAL)(?:[ :\-]{0,3}(?:E-?MAIL|SENDER|MAIL|MESSAGE))?\s?\]"
-    r"|(?:CAUTION|WARNING|ATTENTION|NOTICE|EXTERNAL|ACHTUNG|VORSICHT|ATTENZIONE|ATTENTION|ATENCIÓN|LET OP)\b[ :!\-*]{0,5}"
-    r"(?:EXTERNAL|EXTERNE|EXTERNO|This (?:e-?mail|message)|The sender|Diese E-?Mail|Ce (?:message|courriel)|Este (?:correo|e-?mail)"
+    r"|(?:CAUTION|WARNING|ATTENTION|NOTICE|EXTERNAL|ACHTUNG|VORSICHT|ATTENZIONE|ATTENTION|ATENCIÓN"
+    r"|LET OP)\b[ :!\-*]{0,5}"
+    r"(?:EXTERNAL|EXTERNE|EXTERNO|This (?:e-?mail|message)|The sender|Diese E-?Mail|Ce (?:message|courriel)"
+    r"|Este (?:correo|e-?mail)"
     r"|Questa|Deze e-?mail).{0,400}"
-    r"|(?:This|The) (?:e-?mail|message) (?:has )?(?:originated|came|was sent|is) (?:from )?(?:an )?(?:outside|external).{0,400}"
+    r"|(?:This|The) (?:e-?mail|message) (?:has )?(?:originated|came|was sent|is) (?:from )?(?:an )?(?:outside"
+    r"|external).{0,400}"
     r"|(?:Do not|Don't|Please do not) click (?:on )?(?:any )?links? .{0,300}"
     r"|##-.{0,200}|.{0,20}(?:type|write|reply|add) .{0,30}above this line.{0,60}"
-    r"|(?:Sent|Written) (?:from|with|via|using) (?:my |the )?(?:[\w.&\- ]{0,12})?(?:iPhone|iPad|Android|mobile|phone|Samsung|Galaxy|Outlook|Mail"
+    r"|(?:Sent|Written) (?:from|with|via|using) (?:my |the )?(?:[\w.&\- ]{0,12})?(?:iPhone|iPad|Android|mobile"
+    r"|phone|Samsung|Galaxy|Outlook|Mail"
     r"|Yahoo|BlackBerry|Huawei|Xiaomi|Pixel|Proton|Thunderbird|Windows)\b.{0,60}"
     r"|Get Outlook for .{0,80}|Get BlueMail for .{0,40}"
-    r"|(?:Von meinem|Gesendet (?:von|mit|über)|Diese Nachricht wurde von mein) .{0,80}|Envoyé (?:de|depuis|à partir de) (?:mon|ma) .{0,60}"
-    r"|Envoyé d'.{0,60}|Enviado (?:desde|do|a partir do|de) (?:mi|meu) .{0,60}|Inviato da(?:l mio)? .{0,60}|Verzonden (?:vanaf|vanuit|met) .{0,60}"
-    r"|Wysłane z .{0,60}|Odesláno z .{0,60}|Lähetetty .{0,20}(?:puhelimesta|iPhonesta|laitteesta).{0,30}|Skickat från (?:min|en) .{0,60}"
+    r"|(?:Von meinem|Gesendet (?:von|mit|über)|Diese Nachricht wurde von mein) .{0,80}|Envoyé (?:de|depuis"
+    r"|à partir de) (?:mon|ma) .{0,60}"
+    r"|Envoyé d'.{0,60}|Enviado (?:desde|do|a partir do|de) (?:mi|meu) .{0,60}|Inviato da(?:l mio)? .{0,60}"
+    r"|Verzonden (?:vanaf|vanuit|met) .{0,60}"
+    r"|Wysłane z .{0,60}|Odesláno z .{0,60}|Lähetetty .{0,20}(?:puhelimesta|iPhonesta|laitteesta).{0,30}"
+    r"|Skickat från (?:min|en) .{0,60}"
     r"|Sendt fra min .{0,60}|iPhone(?:'u|')?mdan gönderildi.{0,20}|Odoslané z .{0,60})\W{0,10}$",
     re.IGNORECASE,
 )
-_LEADING_TAG = re.compile(r"^\W{0,3}\[\s?(?:EXT|EXTERN|EXTERNAL)(?:[ :\-]{0,3}(?:E-?MAIL|SENDER|MAIL|MESSAGE))?\s?\]\W{0,3}", re.IGNORECASE)
+_LEADING_TAG = re.compile(
+    r"^\W{0,3}\[\s?(?:EXT|EXTERN|EXTERNAL)(?:[ :\-]{0,3}(?:E-?MAIL|SENDER|MAIL|MESSAGE))?\s?\]\W{0,3}", re.IGNORECASE
+)
 _DISCLAIMER = re.compile(
     r"^\W{0,10}(?:(?:legal |e-?mail )?disclaimer\b|confidentiality (?:notice|note|statement)\b|confidential(?:ity)?:"
-    r"|th(?:is|e information (?:contained )?in this|e contents? of this) (?:e-?mail|message|communication|transmission)\b.{0,200}"
+    r"|th(?:is|e information (?:contained )?in this|e contents? of this) (?:e-?mail|message|communication"
+    r"|transmission)\b.{0,200}"
     r"(?:confidential|privileged|intended (?:only|solely)|sole use)"
     r"|this communication is intended|if you (?:are not|have received).{0,60}(?:intended|in error|by mistake)"
     r"|diese (?:e-?mail|nachricht) .{0,120}vertraulich|ce (?:message|courriel|mail).{0,160}confidentiel"
-    r"|este (?:mensaje|correo|mensagem|e-?mail).{0,160}confidencia|(?:questo|il presente|le informazioni).{0,160}riservat"
+    r"|este (?:mensaje|correo|mensagem|e-?mail).{0,160}confidencia|(?:questo|il presente"
+    r"|le informazioni).{0,160}riservat"
     r"|d(?:it|eze) (?:e-?mail|bericht).{0,160}vertrouwelijk"
     r"|please consider the environment before printing)",
     re.IGNORECASE,
 )
 _WROTE = re.compile(
-    r"(?:\bwrote|\bwrites|\bschrieb(?:\s.{0,120})?|\ba écrit|\bescribió|\bescreveu|\bha scritto|\bschreef(?:\s.{0,120})?|\bnapisał(?:\(a\)|a)?"
+    r"(?:\bwrote|\bwrites|\bschrieb(?:\s.{0,120})?|\ba écrit|\bescribió|\bescreveu|\bha scritto"
+    r"|\bschreef(?:\s.{0,120})?|\bnapisał(?:\(a\)|a)?"
     r"|\bnapsala?|\bírta|\byazdı|\bkirjoitti|\bnapisala?|\bskrev(?:\s.{0,120})?)\s?:\s{0,3}$",
     re.IGNORECASE,
 )
 _WROTE_OPENS = re.compile(
-    r"^\W{0,4}(?:On|Am|Le|El|Em|Il|Op|W dniu|Dne|Dnia|Den|Dana|Il giorno|Il dom|Il lun|Il mar|Il mer|Il gio|Il ven|Il sab|At|Mr\.?)\s.{0,200}\d", re.I
+    r"^\W{0,4}(?:On|Am|Le|El|Em|Il|Op|W dniu|Dne|Dnia|Den|Dana|At)\s.{0,200}\d",
+    re.I,
 )
 _HAS_DATE_OR_ADDRESS = re.compile(r"\d|@|\[EMAIL\]|<")
 _SEPARATOR = re.compile(
-    r"^\W{0,3}[-_=*]{3,}\s?(?:Original (?:Message|Appointment)|Ursprüngliche Nachricht|Originalnachricht|Message d'origine|Message original"
-    r"|Mensaje original|Mensagem original|Messaggio originale|Oorspronkelijk bericht|Wiadomość oryginalna|Původní zpráva|Původní e-mail"
-    r"|Eredeti üzenet|Orijinal Mesaj|Alkuperäinen viesti|Izvirno sporočilo|Ursprungligt meddelande|Oprindelig meddelelse"
+    r"^\W{0,3}[-_=*]{3,}\s?(?:Original (?:Message|Appointment)|Ursprüngliche Nachricht|Originalnachricht"
+    r"|Message d'origine|Message original"
+    r"|Mensaje original|Mensagem original|Messaggio originale|Oorspronkelijk bericht|Wiadomość oryginalna"
+    r"|Původní zpráva|Původní e-mail"
+    r"|Eredeti üzenet|Orijinal Mesaj|Alkuperäinen viesti|Izvirno sporočilo|Ursprungligt meddelande"
+    r"|Oprindelig meddelelse"
     r"|Opprinnelig melding|Reply message)\s?[-_=*]{0,40}\W{0,3}$",
     re.IGNORECASE,
 )
 _FORWARDED = re.compile(
-    r"^\W{0,3}[-_=*]{2,}.{0,10}(?:Forwarded|Weitergeleitete|transféré|reenviado|encaminhada|inoltrato|Doorgestuurd|przekazana|přeposlaná"
-    r"|Továbbított|Yönlendirilen|Välitetty|Posredovano|Vidarebefordrat|Videresendt)|^\W{0,3}(?:Begin forwarded message|Anfang der weitergeleiteten)",
+    r"^\W{0,3}[-_=*]{2,}.{0,10}(?:Forwarded|Weitergeleitete|transféré|reenviado|encaminhada|inoltrato"
+    r"|Doorgestuurd|przekazana|přeposlaná"
+    r"|Továbbított|Yönlendirilen|Välitetty|Posredovano|Vidarebefordrat|Videresendt)"
+    r"|^\W{0,3}(?:Begin forwarded message|Anfang der weitergeleiteten)",
     re.IGNORECASE,
 )
-_HEAD_FROM = re.compile(r"^[*_ ]{0,3}(?:From|Von|De|Da|Van|Od|Feladó|Kimden|Lähettäjä|Från|Fra|Desde)[*_ ]{0,3}:[*_ ]{0,3}\S", re.IGNORECASE)
+_HEAD_FROM = re.compile(
+    r"^[*_ ]{0,3}(?:From|Von|De|Da|Van|Od|Feladó|Kimden|Lähettäjä|Från|Fra|Desde)[*_ ]{0,3}:[*_ ]{0,3}\S", re.IGNORECASE
+)
 _HEAD_OTHER = re.compile(
-    r"^[*_ ]{0,3}(?:Sent|Date|To|Cc|Subject|Gesendet|Datum|An|Betreff|Envoyé|À|Objet|Enviado|Para|Asunto|Fecha|Assunto|Data|Inviato|A"
-    r"|Oggetto|Verzonden|Aan|Onderwerp|Wysłano|Do|Temat|Odesláno|Komu|Předmět|Elküldve|Címzett|Tárgy|Gönderildi|Kime|Konu|Lähetetty"
+    r"^[*_ ]{0,3}(?:Sent|Date|To|Cc|Subject|Gesendet|Datum|An|Betreff|Envoyé|À|Objet|Enviado|Para|Asunto|Fecha"
+    r"|Assunto|Data|Inviato|A"
+    r"|Oggetto|Verzonden|Aan|Onderwerp|Wysłano|Do|Temat|Odesláno|Komu|Předmět|Elküldve|Címzett|Tárgy|Gönderildi"
+    r"|Kime|Konu|Lähetetty"
     r"|Vastaanottaja|Aihe|Poslano|Za|Zadeva|Skickat|Till|Ämne|Sendt|Til|Emne|Reply-To|Organization)[*_ ]{0,3}:",
     re.IGNORECASE,
 )
 _SIGN_OFF = re.compile(
-    r"^\W{0,3}(?:(?:with )?(?:(?:my |very |most )?(?:best|kind|kindest|warm|warmest) (?:regards|wishes)|regards|yours (?:sincerely|faithfully|truly)"
-    r"|sincerely(?: yours)?|cheers|many thanks|thanks(?: (?:a lot|again|in advance|so much))?|thank you(?: (?:so much|very much|in advance))?|best"
+    r"^\W{0,3}(?:(?:with )?(?:(?:my |very |most )?(?:best|kind|kindest|warm|warmest) (?:regards|wishes)|regards"
+    r"|yours (?:sincerely|faithfully|truly)"
+    r"|sincerely(?: yours)?|cheers|many thanks|thanks(?: (?:a lot|again|in advance|so much))?"
+    r"|thank you(?: (?:so much|very much|in advance))?|best"
     r"|thanks (?:and|&) (?:best |kind )?regards|all the best)"
-    r"|(?:mit )?(?:freundliche[nm]?|besten?|beste|liebe[nm]?|viele[nm]?|herzliche[nm]?|schöne[nm]?) gr(?:ü|ue)(?:ß|ss)e?n?|mfg|lg|vg|gru(?:ß|ss)"
+    r"|(?:mit )?(?:freundliche[nm]?|besten?|beste|liebe[nm]?|viele[nm]?|herzliche[nm]?|schöne[nm]?) gr(?:ü"
+    r"|ue)(?:ß|ss)e?n?|mfg|lg|vg|gru(?:ß|ss)"
     r"|vielen dank(?: (?:im voraus|und (?:viele|beste|liebe) gr(?:ü|ue)(?:ß|ss)e))?"
-    r"|(?:bien )?cordialement|(?:sincères |meilleures )?salutations(?: distinguées)?|bien à (?:vous|toi)|merci (?:d'avance|beaucoup)"
-    r"|(?:un )?(?:cordiale?s? )?saludos?(?: cordiale?s?)?|atentamente|muchas gracias|gracias|(?:com os melhores )?cumprimentos|atenciosamente|att|obrigad[oa]"
-    r"|(?:cordiali|distinti) saluti|saluti|grazie(?: (?:mille|in anticipo))?|(?:met )?vriendelijke groet(?:en)?|groet(?:en|jes)?|mvg|alvast bedankt"
-    r"|(?:z )?pozdrowieniami|pozdrawiam|(?:s )?pozdrav(?:em|y)?|děkuji|üdvözlettel|tisztelettel|köszönöm|saygılarımla|teşekkürler"
-    r"|(?:ystävällisin )?terveisin|kiitos|lep pozdrav|lp|hvala|(?:med )?vänlig(?:a)? hälsning(?:ar)?|mvh|(?:med )?venlig(?:e)? hilsen(?:er)?|hilsen)"
+    r"|(?:bien )?cordialement|(?:sincères |meilleures )?salutations(?: distinguées)?|bien à (?:vous|toi)"
+    r"|merci (?:d'avance|beaucoup)"
+    r"|(?:un )?(?:cordiale?s? )?saludos?(?: cordiale?s?)?|atentamente|muchas gracias|gracias"
+    r"|(?:com os melhores )?cumprimentos|atenciosamente|att|obrigad[oa]"
+    r"|(?:cordiali|distinti) saluti|saluti|grazie(?: (?:mille|in anticipo))?|(?:met )?vriendelijke groet(?:en)?"
+    r"|groet(?:en|jes)?|mvg|alvast bedankt"
+    r"|(?:z )?pozdrowieniami|pozdrawiam|(?:s )?pozdrav(?:em|y)?|děkuji|üdvözlettel|tisztelettel|köszönöm"
+    r"|saygılarımla|teşekkürler"
+    r"|(?:ystävällisin )?terveisin|kiitos|lep pozdrav|lp|hvala|(?:med )?vänlig(?:a)? hälsning(?:ar)?|mvh"
+    r"|(?:med )?venlig(?:e)? hilsen(?:er)?|hilsen)"
     r"\W{0,4}$",
     re.IGNORECASE,
 )
@@ -98,8 +133,8 @@ _HEAD_REACH = 5
 def own_words(text: str) -> str:
     """The lines that the writer of a mail wrote; a text that doesn't look like a mail comes back as it is.
 
-    Quoted lines (`>`), everything below an attribution ("On ... wrote:") or a reply's header block, signatures (`-- `, or
-    a sign-off followed by short lines to the end), disclaimers and machine banners go, in the languages of
+    Quoted lines (`>`), everything below an attribution ("On ... wrote:") or a reply's header block, signatures
+    (`-- `, or a sign-off followed by short lines to the end), disclaimers and machine banners go, in the languages of
     `Tickets.languages`. What was forwarded stays: it is what the ticket is about.
 
     Parameters
@@ -112,8 +147,9 @@ def own_words(text: str) -> str:
     str
         May be empty: the caller decides what to do then.
     """
-    lowered = "\n" + text.lower()
-    if not any(marker in lowered for marker in _MARKERS):
+    if "\n" not in text:
+        return _LEADING_TAG.sub("", text) if text.startswith("[") else text
+    if not (_STARTS.search("\n" + text) or ":\n" in text or text.endswith(":") or "above this line" in text):
         return text
     lines = _unquoted(text.split("\n"))
     return "\n".join(_unsigned(_without_banners(lines)))
@@ -181,19 +217,22 @@ def _attribution(lines: list[str], position: int) -> int:
 
 def _unsigned(lines: list[str]) -> list[str]:
     for position, line in enumerate(lines):
-        if line.rstrip() == "--" and _is_tail(lines[position + 1 :], lines_at_most=15):
+        if line.rstrip() == "--" and _is_tail(lines, position + 1, at_most=15):
             lines = lines[:position]
             break
-    reach = max(0, len(lines) - 2 * _SIGNATURE_LINES)
-    for position in range(len(lines) - 1, max(0, reach - 1), -1):
-        if len(lines[position]) < 80 and _SIGN_OFF.match(lines[position]) and _is_tail(lines[position + 1 :], lines_at_most=_SIGNATURE_LINES):
+    for position in range(len(lines) - 1, max(0, len(lines) - 2 * _SIGNATURE_LINES - 1), -1):
+        line = lines[position]
+        if len(line) < 80 and _SIGN_OFF.match(line) and _is_tail(lines, position + 1, at_most=_SIGNATURE_LINES):
             return lines[:position]
     return lines
 
 
-def _is_tail(lines: list[str], *, lines_at_most: int) -> bool:
-    written = [line for line in lines[: 4 * lines_at_most + 1] if line.strip()]
-    return len(lines) <= 4 * lines_at_most and len(written) <= lines_at_most and all(map(_is_short, written))
+def _is_tail(lines: list[str], start: int, *, at_most: int) -> bool:
+    """Whether only a few short lines follow."""
+    if len(lines) - start > 2 * at_most:
+        return False
+    written = [line for line in lines[start:] if line.strip()]
+    return len(written) <= at_most and all(map(_is_short, written))
 
 
 def _is_short(line: str) -> bool:

@@ -20,7 +20,12 @@ LONGEST_LINE = 256 * 1024 * 1024
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
-_OTHERS = {b"PK\x03\x04": "a zip archive or an Excel workbook", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstandard"}
+_OTHERS = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstandard",
+}
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -28,7 +33,15 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
+_SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+}
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 """What reading a damaged gzip file raises."""
 
@@ -44,7 +57,9 @@ def opened(path: Path | str) -> Iterator[io.BufferedReader]:
     """
     if str(path) == STDIN:
         pipe = sys.stdin.buffer
-        yield _unpacked(pipe if isinstance(pipe, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, pipe)), STDIN)
+        yield _unpacked(
+            pipe if isinstance(pipe, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, pipe)), STDIN
+        )
         return
     path = Path(path)
     if path.is_dir():
@@ -54,7 +69,9 @@ def opened(path: Path | str) -> Iterator[io.BufferedReader]:
     except FileNotFoundError as error:
         raise InputError("no such file", where=str(path), do="check the path") from error
     except OSError as error:
-        raise InputError("the file can't be opened", where=str(path), got=error.strerror or "", do="check its permissions") from error
+        raise InputError(
+            "the file can't be opened", where=str(path), got=error.strerror or "", do="check its permissions"
+        ) from error
     with stream:
         yield _unpacked(stream, str(path))
 
@@ -89,7 +106,9 @@ def text_encoding(head: bytes, given: str | None, path: Path | str) -> str:
             b"".decode(given)
             return codecs.lookup(given).name
         except (LookupError, ValueError, TypeError, AttributeError) as error:
-            raise InputError("unknown encoding", where=str(path), got=given, do="use a name such as utf-8, cp1252, latin-1") from error
+            raise InputError(
+                "unknown encoding", where=str(path), got=given, do="use a name such as utf-8, cp1252, latin-1"
+            ) from error
     return next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8")
 
 
@@ -151,5 +170,7 @@ def _unpacked(stream: io.BufferedReader, where: str) -> io.BufferedReader:
         return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream, mode="rb")), 1 << 20)
     for magic, what in _OTHERS.items():
         if head.startswith(magic):
-            raise InputError(f"the file is {what}", where=where, do="unpack it, or export CSV, JSONL or Parquet (gzip is fine)")
+            raise InputError(
+                f"the file is {what}", where=where, do="unpack it, or export CSV, JSONL or Parquet (gzip is fine)"
+            )
     return stream

@@ -22,6 +22,13 @@ from pipeline.errors import InputError
 from pipeline.tickets.records import frame_of, text_array, unique_names
 
 _MOST_CELLS = 2_000_000
+_PLAIN_KINDS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_integer,
+    pa.types.is_boolean,
+)
 
 
 def read(stream: io.BufferedReader, path: Path | str, chunk_rows: int) -> Iterator[pd.DataFrame]:
@@ -46,7 +53,9 @@ def read(stream: io.BufferedReader, path: Path | str, chunk_rows: int) -> Iterat
                 yield frame_of({name: pa.array([], type=pa.string()) for name in names}, [], first)
     except (pa.ArrowException, OSError) as error:
         where = f"{path}, after row {first - 1}"
-        raise InputError("the Parquet file can't be read", where=where, got=type(error).__name__, do="export it again") from error
+        raise InputError(
+            "the Parquet file can't be read", where=where, got=type(error).__name__, do="export it again"
+        ) from error
 
 
 def _seekable(stream: io.BufferedReader) -> BinaryIO:
@@ -63,15 +72,17 @@ def _text_column(array: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     kind = array.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        text = array.cast(pa.string())
-    elif pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+    if any(is_kind(kind) for is_kind in _PLAIN_KINDS):
         text = array.cast(pa.string())
     elif pa.types.is_timestamp(kind):
         text = pc.replace_substring(array.cast(pa.string()), pattern=" ", replacement="T")
     else:
         text = text_array([_text(value) for value in array.to_pylist()])
-    text = text if pc.sum(pc.match_substring(text, "\0")).as_py() in (0, None) else pc.replace_substring(text, pattern="\0", replacement="")
+    text = (
+        text
+        if pc.sum(pc.match_substring(text, "\0")).as_py() in (0, None)
+        else pc.replace_substring(text, pattern="\0", replacement="")
+    )
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 

@@ -28,7 +28,10 @@ class Record:
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Column names as pandas makes them: a repeated one gets .1, .2; an empty one is `Unnamed: POSITION`; `error` is ours."""
+    """Column names as pandas makes them: a repeated one gets .1, .2; an empty one is `Unnamed: POSITION`.
+
+    `error` is ours: a source's own becomes `error.1`.
+    """
     names = [_SURROGATE.sub("\ufffd", name) for name in names]
     taken = {ERROR: 1}
     given: list[str] = []
@@ -53,7 +56,9 @@ class DamagedError(Exception):
         self.row = row
 
 
-def frames_of(records: Iterator[Record], chunk_rows: int, *, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+def frames_of(
+    records: Iterator[Record], chunk_rows: int, *, columns: list[str] | None = None
+) -> Iterator[pd.DataFrame]:
     """Frames of at most `chunk_rows` records; by position under `columns`, or by the names that occur.
 
     With `columns`, a source without records gives one frame without rows.
@@ -66,7 +71,9 @@ def frames_of(records: Iterator[Record], chunk_rows: int, *, columns: list[str] 
         yield _frame([], 1, columns, [])
 
 
-def _chunks(records: Iterator[Record], chunk_rows: int, columns: list[str] | None) -> Iterator[tuple[list[Record], list[str]]]:
+def _chunks(
+    records: Iterator[Record], chunk_rows: int, columns: list[str] | None
+) -> Iterator[tuple[list[Record], list[str]]]:
     chunk: list[Record] = []
     names: dict[str, None] = dict.fromkeys(columns or [])
     characters = done = 0
@@ -91,7 +98,9 @@ def text_array(values: Sequence[str | None]) -> pa.Array:
     try:
         return pa.array(values, type=pa.string())
     except (UnicodeEncodeError, pa.ArrowInvalid):
-        return pa.array([_SURROGATE.sub("\ufffd", v) if v is not None else None for v in values], type=pa.large_string()).cast(pa.string())
+        return pa.array(
+            [_SURROGATE.sub("\ufffd", v) if v is not None else None for v in values], type=pa.large_string()
+        ).cast(pa.string())
 
 
 def frame_of(columns: dict[str, pa.Array], errors: Sequence[str | None], first: int) -> pd.DataFrame:
@@ -106,12 +115,13 @@ def _frame(chunk: list[Record], first: int, columns: list[str] | None, names: li
     errors = [record.error for record in chunk]
     if columns is None:
         renamed = unique_names(names)
+        named = [record.values if isinstance(record.values, dict) else {} for record in chunk]
         by_name = {
-            new: text_array([r.values.get(old) or None if isinstance(r.values, dict) else None for r in chunk])
+            new: text_array([values.get(old) or None for values in named])
             for old, new in zip(names, renamed, strict=True)
         }
         return frame_of(by_name, errors, first)
-    blank = ("",) * len(columns)
-    rows = [record.values if record.values is not None else blank for record in chunk]
+    blank: Sequence[str] = ("",) * len(columns)
+    rows = [blank if record.values is None or isinstance(record.values, dict) else record.values for record in chunk]
     by_position = {name: text_array([row[i] or None for row in rows]) for i, name in enumerate(columns)}
     return frame_of(by_position, errors, first)

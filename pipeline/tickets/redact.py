@@ -14,13 +14,12 @@ PLACEHOLDERS = ("[EMAIL]", "[PHONE]", "[CARD]", "[IBAN]", "[IP]", "[TOKEN]")
 
 _MAX_PASSES = 10
 
-_AT = r"(?:@|&#0{0,5}64;|&#[xX]0{0,5}40;|&commat;|%40)"
-_HAS_AT = re.compile(r"@|&#|&commat|%40")
-_EMAIL = re.compile(rf"[\w.%+'-]{{1,64}}{_AT}(?:\w[\w-]{{0,62}}\.){{1,8}}[^\W\d_][\w-]{{1,24}}")
+_AT_DOMAIN = re.compile(r"(?:@|&#0{0,5}64;|&#[xX]0{0,5}40;|&commat;|%40)(?:\w[\w-]{0,62}\.){1,8}[^\W\d_][\w-]{1,24}")
+_HAS_AT = re.compile(r"[@&%](?:commat|40|#0{0,5}64|#[xX]0{0,5}40|(?<=@)\w)")
+_LONGEST_LOCAL = 64  # characters before the @ (RFC 5321)
 
-_HAS_SECRET = re.compile(r"://|www\.|eyJ|[?&;#][\w.\-]{1,40}=")
 _JWT = re.compile(r"\beyJ[\w-]{8,4096}+\.[\w-]{4,8192}+(?:\.[\w-]{0,4096})?")
-_USERINFO = re.compile(r"://[^\s/?#\"'<>@\[\]]{1,200}@")
+_USERINFO = re.compile(r"^://[^\s/?#\"'<>@\[\]]{1,200}@")
 _SECRET_NAMES = (
     "token|access_?token|refresh_?token|id_?token|key|api_?key|sig|signature|pass|passwd|password|pwd|pw|secret|client_?secret"
     "|session|session_?id|sess|sid|phpsessid|jsessionid|code|auth|authorization|auth_?key|jwt|otp|pin|nonce|hash|hmac|credentials?"
@@ -31,20 +30,28 @@ _PARAMETER = re.compile(
     r"(?!\[TOKEN\])[^\s&;#\"'<>\[\]]{2,4096}",
     re.IGNORECASE,
 )
-_URL = re.compile(r"(?:\w{2,10}://|\bwww\.)[^\s\"'<>]{4,8192}")
+_URL = re.compile(r"://[^\s\"'<>]{4,8192}")
+_WWW = re.compile(r"www\.[^\s\"'<>]{4,8192}")
+_SHORTEST_PART = 24
 _URL_PART = re.compile(r"(?<=[/=])[A-Za-z0-9_\-~.%+]{24,4096}=*")
 _HEX_PART = re.compile(r"[0-9a-fA-F\-]{32,}")
 
 _HAS_DIGITS = re.compile(r"\d(?:[ ./()\-\u00a0]{0,3}\d){6}")
-_CARD = re.compile(r"(?<![\w.+#-])[2-9](?:[ \-\u00a0]?\d){12,18}(?![\w-])")
+_CARD = re.compile(r"(?<![\w.+#-])(?!20\d{2}[01]\d[0-3]\d)[2-9](?:[ \-\u00a0]?\d){12,18}(?![\w-])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})\d{2}(?:[ \-\u00a0]?[A-Za-z0-9]){11,30}")
 _IBAN_LENGTHS = {
-    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28, "CH": 21,
-    "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18, "FO": 18, "FR": 27,
-    "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IQ": 23, "IS": 26,
-    "IT": 27, "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LC": 32, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "LY": 25, "MC": 27,
-    "MD": 24, "ME": 22, "MK": 19, "MR": 27, "MT": 31, "MU": 30, "NL": 18, "NO": 15, "PK": 24, "PL": 28, "PS": 29, "PT": 25,
-    "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SC": 31, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23,
+    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
+    "CH": 21,
+    "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18, "FO": 18,
+    "FR": 27,
+    "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IQ": 23,
+    "IS": 26,
+    "IT": 27, "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LC": 32, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "LY": 25,
+    "MC": 27,
+    "MD": 24, "ME": 22, "MK": 19, "MR": 27, "MT": 31, "MU": 30, "NL": 18, "NO": 15, "PK": 24, "PL": 28, "PS": 29,
+    "PT": 25,
+    "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SC": 31, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "ST": 25, "SV": 28,
+    "TL": 23,
     "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
 }  # fmt: skip
 
@@ -56,21 +63,41 @@ _PHONE = re.compile(
     r"|(?:1[ .\-])?[2-9]\d{2}([ .\-])\d{3}\1\d{4}"  # 555-123-4567
     rf"|0\d{{1,5}}(?:{_GAP}\d{{2,9}}){{1,5}}"  # 030 1234567, 01 23 45 67 89
     r"|555-\d{4}"
-    r")(?![\w]|[.,/\-]\d)"
+    r")(?![\w]|[.,/\-]\w)"
+)
+_PHONE_WORDS = (
+    "tel",
+    "phon",
+    "mob",
+    "cell",
+    "handy",
+    "fax",
+    "móvil",
+    "celular",
+    "gsm",
+    "puhelin",
+    "puh.",
+    "whatsapp",
+    "call",
+    "ring",
+    "ruf",
 )
 _PHONE_WORD = re.compile(
-    r"(\b(?:tel|tele?phone|telefon[eo]?|telefonszám|téléphone|teléfono|phone|mobile?|mob|cell|cellulare|handy|fax|móvil|celular|"
-    r"portable|gsm|telefoon|puhelin|whatsapp|call me (?:on|at)|ring me on|rückruf)"
+    r"(\b(?:tel|tele?phone|telefon[eo]?|telefonszám|téléphone|teléfono|phone|mobile?|mob|cell|cellulare|handy|fax"
+    r"|móvil|celular"
+    r"|gsm|telefoon|puhelin|puh|whatsapp|call me (?:on|at)|ring me on|rückruf)"
     r"(?:\.|-?nr\.?|nummer| no\.?| number| nummer| is| ist)?\s{0,3}[:=.]?\s{0,3})"
-    rf"\+?\(?\d(?:{_GAP}{{0,2}}[()]?{_GAP}?\d){{5,14}}(?![\w]|[.,]\d)",
+    rf"(\+?\(?\d(?:{_GAP}{{0,2}}[()]?{_GAP}?\d){{5,14}})(?![\w]|[.,]\d)",
     re.IGNORECASE,
 )
+_VERSION_LIKE = re.compile(r"\d{1,4}\.\d{1,3}(?:\.\d{1,3})?(?!\d|\.\d{4})")
 _DATE_LIKE = re.compile(r"0?\d{1,2}([ .\-/])\d{1,2}\1(?:19|20)?\d{2}(?!\d)|0\d{3}-\d{2}-\d{2}")
 
 _HAS_V4 = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
 _V4 = re.compile(r"(?<![\w.\-])(?:\d{1,3}\.){3}\d{1,3}(?![\w\-]|\.\d)")
 _VERSION_BEFORE = re.compile(
-    r"(?:\b(?:v|ver|vers|version[es]?|versi[oó]n|vers[aã]o|versione|verze|wersja|verzió|sürüm|build|release|rel|update[d]?|upgraded?|"
+    r"(?:\b(?:v|ver|vers|version[es]?|versi[oó]n|vers[aã]o|versione|verze|wersja|verzió|sürüm|build|release|rel"
+    r"|update[d]?|upgraded?|"
     r"firmware|driver|sdk|thunderbird|firefox|chrome|edge|safari|windows|win|macos|android|ios|office|outlook|rv)"
     r"(?:\s+(?:to|from|is|nr|no|number|auf|von|ist))?|[A-Za-z])[\s:.\-/(]{0,3}$",
     re.IGNORECASE,
@@ -98,7 +125,8 @@ def redact(text: str) -> str:
     -----
     Four numbers joined by dots are an IP address unless a word for a version or a program's name stands before them, or
     the last one is 0 (a network or a version, not a host). A card number must pass Luhn's check and not start with 0
-    or 1 (times in milliseconds do); an IBAN has its country's length and passes mod 97 (ISO 13616).
+    or 1 (times in milliseconds do) or with a date (build numbers do); an IBAN has its country's length and passes
+    mod 97 (ISO 13616).
 
     Examples
     --------
@@ -114,14 +142,22 @@ def redact(text: str) -> str:
 
 
 def _once(text: str) -> str:
-    if _HAS_SECRET.search(text):
-        text = _secrets(text)
+    if "eyJ" in text:
+        text = _JWT.sub("[TOKEN]", text)
+    if "://" in text:
+        text = _URL.sub(_url, text)
+    if "www." in text:
+        text = _WWW.sub(_url, text)
+    if "?" in text and "=" in text:
+        text = _PARAMETER.sub(r"\1[TOKEN]", text)
     if _HAS_AT.search(text):
-        text = _EMAIL.sub("[EMAIL]", text)
+        text = _without_addresses(text)
     if _HAS_DIGITS.search(text):
         text = _IBAN.sub(_iban, text)
         text = _CARD.sub(_card, text)
-        text = _PHONE_WORD.sub(r"\1[PHONE]", text)
+        lowered = text.lower()
+        if any(word in lowered for word in _PHONE_WORDS):
+            text = _PHONE_WORD.sub(_phone_after_word, text)
         text = _PHONE.sub(_phone, text)
     if _HAS_V4.search(text):
         text = _V4.sub(_v4, text)
@@ -130,21 +166,31 @@ def _once(text: str) -> str:
     return text
 
 
-def _secrets(text: str) -> str:
-    if "eyJ" in text:
-        text = _JWT.sub("[TOKEN]", text)
-    if "://" in text:
-        text = _USERINFO.sub("://[TOKEN]@", text)
-    text = _PARAMETER.sub(r"\1[TOKEN]", text)
-    return _URL.sub(_url, text)
+def _without_addresses(text: str) -> str:
+    """E-mail addresses are found at their @ and grown to the left: linear, however long the word before it is."""
+    pieces: list[str] = []
+    end = 0
+    for match in _AT_DOMAIN.finditer(text):
+        start, least = match.start(), max(end, match.start() - _LONGEST_LOCAL)
+        while start > least and (text[start - 1].isalnum() or text[start - 1] in "._%+'-"):
+            start -= 1
+        if start < match.start():
+            pieces += [text[end:start], "[EMAIL]"]
+            end = match.end()
+    return "".join([*pieces, text[end:]]) if pieces else text
 
 
 def _url(match: re.Match[str]) -> str:
-    return _URL_PART.sub(_url_part, match[0])
+    address = match[0]
+    if "@" in address:
+        address = _USERINFO.sub("://[TOKEN]@", address)
+    if "=" in address or "%3" in address:
+        address = _PARAMETER.sub(r"\1[TOKEN]", address)
+    return _URL_PART.sub(_url_part, address) if len(address) > _SHORTEST_PART else address
 
 
 def _url_part(match: re.Match[str]) -> str:
-    """A part of an address that nobody could have typed: long hexadecimal, or letters of both cases mixed with digits."""
+    """A part of an address that nobody typed: long hexadecimal, or letters of both cases mixed with digits."""
     part = match[0]
     if _HEX_PART.fullmatch(part):
         return "[TOKEN]"
@@ -187,6 +233,10 @@ def _phone(match: re.Match[str]) -> str:
     if not 8 <= count <= 15 or (found[0] == "0" and count < 9) or _DATE_LIKE.match(found):
         return found
     return "[PHONE]"
+
+
+def _phone_after_word(match: re.Match[str]) -> str:
+    return match[0] if _VERSION_LIKE.match(match[2]) else match[1] + "[PHONE]"
 
 
 def _v4(match: re.Match[str]) -> str:

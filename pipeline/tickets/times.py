@@ -1,23 +1,28 @@
-"""Times as sources write them (ISO 8601, epochs, day first, naive or with offsets) become UTC, each odd one counted."""
+"""Times as sources write them (ISO 8601, epochs, day first, naive or with offsets) become UTC; odd ones are counted."""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
+import math
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from pipeline.errors import InputError
+from pipeline.tickets.odd_times import read_odd
+
+UTC_MICROSECONDS = "datetime64[us, UTC]"
 
 FUTURE_TOLERANCE = pd.Timedelta(days=1)
 """A time later than this after the moment of import is refused."""
 
-_EPOCH = re.compile(r"-?\d{9,19}(?:\.\d{1,9})?")
-_HAS_OFFSET = r"(?:Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|:\d{2}(?:\.\d+)?\s?[+-]\d{2})\s*$"
-_YEAR_FIRST = r"^\s*\d{4}-\d{2}(?:-\d{2})?"
 _EARLIEST, _LATEST = pd.Timestamp("1970-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
-_UNITS = ((1e11, "s"), (1e14, "ms"), (1e17, "us"), (1e20, "ns"))
+_EPOCH = r"-?\d{9,19}(?:\.\d{1,9})?"
+_OFFSET = r"(?:Z|z|UTC|GMT|:\d{2}(?:\.\d+)?\s?[+-]\d{2}:?(?:\d{2})?|T\d{4,6}[+-]\d{2}:?\d{2}|\d{4} ?[+-]\d{4})$"
+_YEAR_FIRST = r"^\d{4}-\d{2}"
+_EPOCH_UNITS = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0), (1e20, 0.001))
+"""Numbers below the first are read in units of so many microseconds: seconds, milli-, micro-, nanoseconds."""
 
 
 def read_times(
@@ -28,8 +33,8 @@ def read_times(
     Parameters
     ----------
     values : Series
-        Text, numbers or times. ISO 8601 with or without an offset, epoch seconds / milliseconds / micro- / nanoseconds,
-        and day/month/year or month/day/year with or without a clock time.
+        Text, numbers or times. ISO 8601 with or without an offset; epoch seconds, milli-, micro- or nanoseconds;
+        day/month/year or month/day/year, and English month names, with or without a clock time.
     dayfirst : bool
         Whether 03/04/2025 is the third of April.
     timezone : str, optional
@@ -42,10 +47,10 @@ def read_times(
     times : Series of datetime64[us, UTC]
         Null where the value is empty or refused.
     codes : Series of str
-        `bad_time`, `future_time` or null.
+        `bad_time` (also for times before 1970 and after 2199), `future_time` or null.
     counts : dict of str to int
-        `naive` (no offset, read in `timezone`), `ambiguous` (the hour that summer time repeats: read as the first of the
-        two), `nonexistent` (the hour that it skips: moved forward), `bad`, `future`.
+        `naive` (no offset, read in `timezone`), `ambiguous` (the hour that summer time repeats: read as the first of
+        the two), `nonexistent` (the hour that it skips: moved to its end), `bad`, `future`.
 
     Raises
     ------
@@ -53,21 +58,13 @@ def read_times(
         For an unknown time zone.
     """
     zone = _zone(timezone)
-    values = values.where(values.notna(), None)
     counts = dict.fromkeys(("naive", "ambiguous", "nonexistent", "bad", "future"), 0)
-    if isinstance(values.dtype, pd.DatetimeTZDtype):
-        times = values.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
-    elif pd.api.types.is_datetime64_dtype(values.dtype):
-        times = _localised(values, zone, counts)
-    else:
-        times = _from_text(values.map(_plain).astype("object"), dayfirst=dayfirst, zone=zone, counts=counts)
-    empty = _empty(values)
+    times, empty = _read(values, dayfirst=dayfirst, zone=zone, counts=counts)
     codes = pd.Series([None] * len(values), index=values.index, dtype="str")
-    outside = times.isna() | (times < _EARLIEST) | (times > _LATEST)
-    codes[outside & ~empty] = "bad_time"
+    codes[(times.isna() | (times < _EARLIEST) | (times > _LATEST)) & ~empty] = "bad_time"
     if now is not None:
         moment = now.tz_localize("UTC") if now.tz is None else now.tz_convert("UTC")
-        codes[(times > moment + FUTURE_TOLERANCE) & codes.isna()] = "future_time"
+        codes[times > moment + FUTURE_TOLERANCE] = "future_time"
     counts["bad"], counts["future"] = int((codes == "bad_time").sum()), int((codes == "future_time").sum())
     return times.where(codes.isna()), codes, counts
 
@@ -76,136 +73,82 @@ def _zone(name: str | None) -> ZoneInfo:
     try:
         return ZoneInfo(name or "UTC")
     except (KeyError, ValueError, OSError) as error:
-        raise InputError("unknown time zone", where="timezone", got=str(name), do="use an IANA name such as Europe/Berlin") from error
+        do = "use an IANA name such as Europe/Berlin"
+        raise InputError("unknown time zone", where="timezone", got=str(name), do=do) from error
 
 
-def _empty(values: pd.Series) -> pd.Series:
-    text = values.map(lambda value: isinstance(value, str) and not value.strip())
-    return values.isna() | text.astype(bool)
+def _read(values: pd.Series, *, dayfirst: bool, zone: ZoneInfo, counts: dict[str, int]) -> tuple[pd.Series, pd.Series]:
+    """(times in UTC, whether there was no value)."""
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return values.dt.tz_convert("UTC").astype(UTC_MICROSECONDS), values.isna()
+    if pd.api.types.is_datetime64_dtype(values.dtype):
+        return _localised(values, zone, counts), values.isna()
+    text = pd.Series([_plain(value) for value in values], index=values.index, dtype="str")
+    times = pd.Series(pd.NaT, index=text.index, dtype=UTC_MICROSECONDS)
+    empty = text.isna()
+    epoch = _matches(text, rf"^{_EPOCH}$")
+    if epoch.any():
+        times[epoch] = pd.Series([_epoch(t) for t in text[epoch]], index=text.index[epoch]).astype(UTC_MICROSECONDS)
+    offset = ~empty & ~epoch & _matches(text, _OFFSET)
+    if offset.any():
+        times[offset] = _parsed(text[offset], dayfirst=dayfirst, aware=True)
+    naive = ~empty & ~epoch & ~offset
+    if naive.any():
+        times[naive] = _localised(_parsed(text[naive], dayfirst=dayfirst, aware=False), zone, counts)
+    return times, empty
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> str | None:
+    """A time as text; `?` for what can't be one."""
     if isinstance(value, str):
-        return value.strip() or None
+        return value.strip().replace("\0", "").encode("utf-8", "replace").decode("utf-8") or None
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace").strip() or None
-    if isinstance(value, bool):
-        return "?"
-    if isinstance(value, int):
-        return str(value) if abs(value) < 10**20 else "?"
     if isinstance(value, float):
-        return f"{value:f}" if value == value and abs(value) < 1e20 else None if value != value else "?"
-    if isinstance(value, dt.date):  # a datetime or a Timestamp, too
-        return None if value is pd.NaT else value.isoformat()
-    return None if value is None or value is pd.NA else "?" if not hasattr(value, "item") else _plain(value.item())
+        return None if math.isnan(value) else f"{value:f}" if abs(value) < 1e20 else "?"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 10**19 else "?"
+    if isinstance(value, dt.date):  # a datetime and a Timestamp, too
+        return value.isoformat()
+    return _plain(value.item()) if getattr(value, "ndim", None) == 0 else "?"
 
 
-def _from_text(texts: pd.Series, *, dayfirst: bool, zone: ZoneInfo, counts: dict[str, int]) -> pd.Series:
-    text = texts.astype("str")
-    times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us, UTC]")
-    present = text.notna()
-    epoch = present & text.str.fullmatch(_EPOCH.pattern).fillna(False).astype(bool)
-    if epoch.any():
-        times[epoch] = text[epoch].map(_epoch).astype("datetime64[us, UTC]")
-    rest = present & ~epoch
-    offset = rest & text.str.contains(_HAS_OFFSET, regex=True).fillna(False).astype(bool)
-    if offset.any():
-        times[offset] = _parsed(text[offset], dayfirst=dayfirst, utc=True)
-    naive = rest & ~offset
-    if naive.any():
-        times[naive] = _localised(_parsed(text[naive], dayfirst=dayfirst, utc=False), zone, counts)
-    return times
+def _matches(text: pd.Series, pattern: str) -> pd.Series:
+    return cast(pd.Series, text.str.contains(pattern, regex=True, na=False).astype(bool))
 
 
-def _parsed(text: pd.Series, *, dayfirst: bool, utc: bool) -> pd.Series:
-    """ISO 8601 in one go; the rest by the form of its first value, then one by one."""
-    dtype = "datetime64[us, UTC]" if utc else "datetime64[us]"
+def _parsed(text: pd.Series, *, dayfirst: bool, aware: bool) -> pd.Series:
+    """ISO 8601 in one go; what is left one by one, each spelling once."""
+    dtype: Any = UTC_MICROSECONDS if aware else "datetime64[us]"
     parsed = pd.Series(pd.NaT, index=text.index, dtype=dtype)
-    iso = text.str.contains(_YEAR_FIRST, regex=True).astype(bool)
+    iso = _matches(text, _YEAR_FIRST)
     if iso.any():
-        parsed[iso] = pd.to_datetime(text[iso], format="ISO8601", errors="coerce", utc=utc).astype(dtype)
+        parsed[iso] = pd.to_datetime(text[iso], format="ISO8601", errors="coerce", utc=aware).astype(dtype)
     left = parsed.isna()
     if left.any():
-        unique = pd.Series(text[left].unique(), dtype="object")
-        found = {value: _one(value, dayfirst=dayfirst, utc=utc) for value in unique}
-        parsed[left] = pd.Series([found[value] for value in text[left]], index=text[left].index, dtype="object").astype(dtype)
+        found = {spelling: _odd(spelling, dayfirst=dayfirst, aware=aware) for spelling in text[left].unique()}
+        parsed[left] = pd.Series([found[t] for t in text[left]], index=text.index[left], dtype=object).astype(dtype)
     return parsed
 
 
-_CLOCK = r"(?:[ T,]{1,2}(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?([AaPp]\.?[Mm]\.?)?)?"
-_ZONE = r"\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?"
-_NUMERIC = re.compile(rf"(\d{{1,4}})[./\-](\d{{1,2}})[./\-](\d{{1,4}}){_CLOCK}{_ZONE}$", re.IGNORECASE)
-_COMPACT = re.compile(rf"(\d{{4}})(\d{{2}})(\d{{2}})(?:T?(\d{{2}})(\d{{2}})(\d{{2}})?)?{_ZONE}$", re.IGNORECASE)
-_WORDY = re.compile(r"[A-Za-z]{3}")
-
-
-def _one(text: str, *, dayfirst: bool, utc: bool) -> pd.Timestamp | None:
-    """A single odd time: 3/4/2025 14:05, 20250403T1405, 3 Apr 2025 14:05 +0200."""
-    if len(text) > 64:
+def _odd(text: str, *, dayfirst: bool, aware: bool) -> pd.Timestamp | None:
+    when = read_odd(text, dayfirst=dayfirst)
+    if when is None or when.year < 1970:
         return None
-    try:
-        when = _numeric(text, dayfirst=dayfirst) or _compact(text) or _wordy(text, dayfirst=dayfirst)
-    except (ValueError, OverflowError, TypeError):
-        return None
-    if when is None:
-        return None
-    if utc:
-        return when.tz_localize("UTC") if when.tz is None else when.tz_convert("UTC")
-    return when if when.tz is None else when.tz_convert("UTC").tz_localize(None)
-
-
-def _numeric(text: str, *, dayfirst: bool) -> pd.Timestamp | None:
-    match = _NUMERIC.match(text)
-    if match is None:
-        return None
-    first, second, third = match[1], match[2], match[3]
-    if len(first) == 4:
-        year, month, day = int(first), int(second), int(third)
-    else:
-        year = int(third) + (2000 if len(third) <= 2 else 0)
-        day, month = (int(first), int(second)) if dayfirst else (int(second), int(first))
-    hour = int(match[4] or 0)
-    if match[8]:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if match[8][0] in "pP" else 0)
-    micros = int((match[7] or "0")[:6].ljust(6, "0"))
-    return pd.Timestamp(dt.datetime(year, month, day, hour, int(match[5] or 0), int(match[6] or 0), micros, tzinfo=_offset(match[9])))
-
-
-def _compact(text: str) -> pd.Timestamp | None:
-    match = _COMPACT.match(text)
-    if match is None:
-        return None
-    parts = [int(match[group] or 0) for group in range(1, 7)]
-    return pd.Timestamp(dt.datetime(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], tzinfo=_offset(match[7])))
-
-
-def _wordy(text: str, *, dayfirst: bool) -> pd.Timestamp | None:
-    """Month names and RFC 2822, by pandas; words alone ("today", "now") are no times."""
-    if not _WORDY.search(text) or sum(c.isdigit() for c in text) < 5:
-        return None
-    when = pd.to_datetime(text, dayfirst=dayfirst, errors="coerce")
-    return when if isinstance(when, pd.Timestamp) else None
-
-
-def _offset(text: str | None) -> dt.timezone | None:
-    if not text:
-        return None
-    if text[0] not in "+-":
-        return dt.UTC
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    return dt.timezone((1 if text[0] == "+" else -1) * dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:4])))
+    stamp = pd.Timestamp(when).as_unit("us")
+    if stamp.tz is None:
+        return stamp.tz_localize("UTC") if aware else stamp
+    return stamp.tz_convert("UTC") if aware else None
 
 
 def _epoch(text: str) -> pd.Timestamp | None:
     number = float(text)
-    unit = next((unit for limit, unit in _UNITS if abs(number) < limit), None)
-    if unit is None:
-        return None
-    if "." not in text:
-        return pd.Timestamp(int(text), unit=unit, tz="UTC").as_unit("us")
-    return pd.Timestamp(number, unit=unit, tz="UTC").round("us").as_unit("us")
+    factor = next(factor for limit, factor in _EPOCH_UNITS if abs(number) < limit)
+    whole = int(text) if "." not in text else number
+    micros = int(whole * int(factor)) if factor >= 1 else int(whole) // 1_000
+    return pd.Timestamp(micros, unit="us", tz="UTC")
 
 
 def _localised(naive: pd.Series, zone: ZoneInfo, counts: dict[str, int]) -> pd.Series:
@@ -214,10 +157,8 @@ def _localised(naive: pd.Series, zone: ZoneInfo, counts: dict[str, int]) -> pd.S
     if zone.key == "UTC":
         return naive.dt.tz_localize("UTC")
     strict = naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward")
-    ambiguous = strict.isna() & naive.notna()
-    moved = (strict.dt.tz_localize(None) != naive) & strict.notna()
-    counts["ambiguous"] += int(ambiguous.sum())
-    counts["nonexistent"] += int(moved.sum())
-    first = [True] * len(naive)
-    times = naive.dt.tz_localize(zone, ambiguous=pd.Series(first).to_numpy(), nonexistent="shift_forward")
-    return times.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    counts["ambiguous"] += int((strict.isna() & naive.notna()).sum())
+    counts["nonexistent"] += int(((strict.dt.tz_localize(None) != naive) & strict.notna()).sum())
+    summer = pd.Series(True, index=naive.index).to_numpy()
+    times = naive.dt.tz_localize(zone, ambiguous=summer, nonexistent="shift_forward")
+    return cast(pd.Series, times.dt.tz_convert("UTC").astype(UTC_MICROSECONDS))

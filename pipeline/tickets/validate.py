@@ -28,8 +28,8 @@ def parse(tickets: pd.DataFrame, settings: Tickets) -> pd.DataFrame:
     Parameters
     ----------
     tickets : DataFrame
-        Columns of `schema.TICKETS` by name (only `ticket_id` and one of subject, body, `fields.*` must be there), `as_of`,
-        `fields.NAME`, and `error` with codes that the reader gave; other columns are ignored.
+        Columns of `schema.TICKETS` by name (only `ticket_id` and one of subject, body, `fields.*` must be there),
+        `as_of`, `fields.NAME`, and `error` with codes that the reader gave; other columns are ignored.
     settings : Tickets
         The limit of length and the languages to choose among.
 
@@ -65,17 +65,36 @@ def _check_table(tickets: pd.DataFrame) -> None:
     names = [str(name) for name in tickets.columns]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise InputError("a column name is repeated", where="tickets", got=", ".join(sorted(repeated)[:5]), do="give each column its own name")
+        raise InputError(
+            "a column name is repeated",
+            where="tickets",
+            got=", ".join(sorted(repeated)[:5]),
+            do="give each column its own name",
+        )
     if "ticket_id" not in names:
-        raise InputError("the table has no ids", where="column ticket_id", got=_near("ticket_id", names), do="name it by a mapping (ticket_id: COLUMN)")
+        raise InputError(
+            "the table has no ids",
+            where="column ticket_id",
+            got=_near("ticket_id", names),
+            do="name it by a mapping (ticket_id: COLUMN)",
+        )
     if not ({"subject", "body"} & set(names)) and not any(name.startswith(FIELD_PREFIX) for name in names):
         got = _near("subject", names) + "; " + _near("body", names)
-        raise InputError("the table has neither text nor fields", where="columns subject, body, fields.*", got=got, do="name one by a mapping")
+        raise InputError(
+            "the table has neither text nor fields",
+            where="columns subject, body, fields.*",
+            got=got,
+            do="name one by a mapping",
+        )
 
 
 def _near(name: str, names: list[str]) -> str:
     near = nearest(name, names)
-    return f"nearest to {name}: {', '.join(near)}" if near else f"columns {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
+    return (
+        f"nearest to {name}: {', '.join(near)}"
+        if near
+        else f"columns {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
+    )
 
 
 def _wanted(tickets: pd.DataFrame) -> list[object]:
@@ -121,7 +140,11 @@ def _json(value: object) -> str:
 
 def _given_error(tickets: pd.DataFrame) -> pd.Series:
     given = [_text(value) for value in tickets["error"]] if "error" in tickets else [None] * len(tickets)
-    return pd.Series([code if code is None or code in ROW_CODES else "unreadable_record" for code in given], index=tickets.index, dtype="str")
+    return pd.Series(
+        [code if code is None or code in ROW_CODES else "unreadable_record" for code in given],
+        index=tickets.index,
+        dtype="str",
+    )
 
 
 def _id_codes(ids: pd.Series) -> pd.Series:
@@ -160,5 +183,5 @@ def _with_text(table: pd.DataFrame, error: pd.Series, settings: Tickets) -> pd.D
 
 
 def _clean(value: object) -> str | None:
-    """Redacted before and after: the same whether the source redacted it already, and also what tags and entities hid."""
+    """Redacted before (the same whether the source did it already) and after (what tags and entities hid)."""
     return redact(clean(redact(value))) or None if isinstance(value, str) else None
