@@ -1,8 +1,8 @@
-"""A folder of fitted parts: a manifest of SHA-256 that is checked before anything is opened, arrays, JSON, listed classes.
+"""A folder of fitted parts: a manifest of SHA-256 that is checked before anything is opened, arrays and JSON, no pickles.
 
-`state` is the word for what a fitted object gives away to be stored: a dict of NumPy arrays, sparse matrices, plain
-JSON values, and (for trees) scikit-learn objects. Arrays go to `.npz` without pickles, plain values to `.json`,
-objects to `.pkl`, read through `ALLOWED`: a class that isn't on the list is refused, whatever the manifest says.
+`state` is the word for what a fitted object gives away to be stored: a dict of NumPy arrays, sparse matrices and plain
+JSON values. Arrays go to `.npz` and are read with pickles forbidden, plain values to `.json`. Which class a part becomes
+is fixed in `Scorer.load`, not in the folder, so a rewritten manifest can't smuggle one in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import hmac
 import io
 import json
 import os
-import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -27,47 +26,8 @@ State = dict[str, Any]
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 
-ALLOWED: frozenset[tuple[str, str]] = frozenset(
-    {
-        ("sklearn.ensemble._hist_gradient_boosting.gradient_boosting", "HistGradientBoostingClassifier"),
-        ("sklearn.ensemble._hist_gradient_boosting.gradient_boosting", "HistGradientBoostingRegressor"),
-        ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"),
-        ("sklearn.ensemble._hist_gradient_boosting.binning", "_BinMapper"),
-        ("sklearn._loss.loss", "HalfBinomialLoss"),
-        ("sklearn._loss.loss", "HalfMultinomialLoss"),
-        ("sklearn._loss.loss", "HalfSquaredError"),
-        ("sklearn._loss.link", "LogitLink"),
-        ("sklearn._loss.link", "MultinomialLogit"),
-        ("sklearn._loss.link", "IdentityLink"),
-        ("sklearn._loss.link", "Interval"),
-        ("sklearn._loss._loss", "CyHalfBinomialLoss"),
-        ("sklearn._loss._loss", "CyHalfMultinomialLoss"),
-        ("sklearn._loss._loss", "CyHalfSquaredError"),
-        ("sklearn._loss._loss", "__pyx_unpickle_CyHalfBinomialLoss"),
-        ("sklearn._loss._loss", "__pyx_unpickle_CyHalfMultinomialLoss"),
-        ("sklearn._loss._loss", "__pyx_unpickle_CyHalfSquaredError"),
-        ("sklearn.preprocessing._label", "LabelEncoder"),
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("numpy", "float64"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "scalar"),
-        ("numpy._core.numeric", "_frombuffer"),
-        ("builtins", "slice"),
-    }
-)
-"""(module, name) of each class that a `.pkl` part may hold. Nothing here runs code of its own when it is built."""
-
-
-class _ListedUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in ALLOWED:
-            raise IntegrityError(
-                "a pickled part holds a class that isn't on the list",
-                got=f"{module}.{name}",
-                do="use a scorer that you trained yourself; don't open this one",
-            )
-        return super().find_class(module, name)
+SUFFIXES = frozenset({".json", ".npz", ".sig"})
+"""Kinds of files that a folder may hold. Neither can carry a class or a call: there is no pickle to be hostile."""
 
 
 def write(folder: Path, parts: dict[str, State], about: dict[str, Any], *, key: bytes | None = None) -> str:
@@ -113,7 +73,7 @@ def read(folder: Path, *, key: bytes | None = None) -> tuple[dict[str, State], d
     ScorerError
         No such folder.
     IntegrityError
-        A file that is changed, missing or extra; a class that isn't on the list; a wrong signature.
+        A file that is changed, missing, extra or of another kind (a pickle, say); a wrong signature.
     """
     manifest, version = check(folder, key=key)
     parts: dict[str, State] = {}
@@ -148,6 +108,8 @@ def check(folder: Path, *, key: bytes | None = None) -> tuple[dict[str, Any], st
         odd = sorted(present ^ set(expected))[0]
         raise IntegrityError("a file is missing or extra", where=odd, do="copy the folder again, or train again")
     for name, digest in expected.items():
+        if Path(name).suffix not in SUFFIXES or Path(name).name != name:
+            raise IntegrityError("a kind of file that a scorer never holds", where=name, do="don't open this scorer; train again")
         if _sha256((folder / name).read_bytes()) != digest:
             raise IntegrityError("a file isn't the one that the manifest names", where=name, do="copy the folder again, or train again")
     return manifest, _sha256(content)[:12]
@@ -156,7 +118,6 @@ def check(folder: Path, *, key: bytes | None = None) -> tuple[dict[str, Any], st
 def _files(name: str, state: State) -> dict[str, bytes]:
     arrays: dict[str, np.ndarray] = {}
     plain: dict[str, Any] = {}
-    objects: dict[str, Any] = {}
     for key, value in state.items():
         if isinstance(value, np.ndarray):
             arrays[key] = value
@@ -164,8 +125,6 @@ def _files(name: str, state: State) -> dict[str, bytes]:
             matrix = sp.csr_matrix(value)
             arrays |= {f"{key}:data": matrix.data, f"{key}:indices": matrix.indices, f"{key}:indptr": matrix.indptr}
             arrays[f"{key}:shape"] = np.array(matrix.shape)
-        elif type(value).__module__.startswith("sklearn."):
-            objects[key] = value
         else:
             plain[key] = value
     files = {f"{name}.json": json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()}
@@ -173,8 +132,6 @@ def _files(name: str, state: State) -> dict[str, bytes]:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **{k: arrays[k] for k in sorted(arrays)})  # type: ignore[arg-type]
         files[f"{name}.npz"] = buffer.getvalue()
-    if objects:
-        files[f"{name}.pkl"] = pickle.dumps(objects, protocol=5)
     return files
 
 
@@ -188,8 +145,6 @@ def _read_state(folder: Path, name: str) -> State:
             pieces = (flat.pop(f"{stem}:data"), flat.pop(f"{stem}:indices"), flat.pop(f"{stem}:indptr"))
             state[stem] = sp.csr_matrix(pieces, shape=tuple(flat.pop(key)))
         state |= flat
-    if (path := folder / f"{name}.pkl").is_file():
-        state |= _ListedUnpickler(io.BytesIO(path.read_bytes())).load()
     return state
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import beta
 
 EDGE = 1e-6
@@ -124,3 +125,90 @@ def confidence_threshold(confidence: np.ndarray, wrong: np.ndarray, max_error: f
             break
         threshold = float(edge)
     return threshold
+
+
+@dataclass(frozen=True)
+class Link:
+    """Scores → log-probabilities: log softplus(slope · score + shift), or slope · score, normalised over the classes.
+
+    One-against-rest margins and ridge scores aren't log-odds of one softmax; a softplus bends them to be positive
+    before they are normalised, which fits held-out rows much better than a temperature alone.
+    """
+
+    slope: float = 1.0
+    shift: float = 0.0
+    bent: bool = False
+
+    @classmethod
+    def fit(cls, scores: np.ndarray, truth: np.ndarray, *, bent: bool) -> Link:
+        """The likeliest link on rows that the model hadn't learned from; `truth` is -1 where no class is right."""
+        known = truth >= 0
+        if known.sum() < 10:
+            return cls(1.0 / max(float(scores.std()), 1e-9), 0.0, False)
+        rows, right, scale = scores[known], truth[known], max(float(scores.std()), 1e-9)
+        if not bent:
+            return cls(1.0 / fit_temperature(rows, right), 0.0, False)
+
+        def loss(point: np.ndarray) -> float:
+            link = cls(float(np.exp(np.clip(point[0], -5, 5))) / scale, float(point[1]), True)
+            return float(-link.apply(rows)[np.arange(len(rows)), right].mean())
+
+        tries = [
+            minimize(loss, start, method="Nelder-Mead", options={"maxiter": 80, "xatol": 0.02, "fatol": 2e-4})
+            for start in (np.array([1.0, -3.0]), np.array([1.0, 3.0]))
+        ]
+        best = min(tries, key=_loss)
+        return cls(float(np.exp(np.clip(best.x[0], -5, 5))) / scale, float(best.x[1]), True)
+
+    def apply(self, scores: np.ndarray) -> np.ndarray:
+        """Log-probabilities, shape (n, k)."""
+        x = self.slope * scores + self.shift
+        if self.bent:
+            x = np.where(x < -15, x, np.log(np.logaddexp(0.0, x) + 1e-12))
+        x = x - x.max(axis=1, keepdims=True)
+        return np.asarray(x - np.log(np.exp(x).sum(axis=1, keepdims=True)))
+
+    def as_list(self) -> list[float | bool]:
+        """What is stored."""
+        return [self.slope, self.shift, self.bent]
+
+
+def _loss(found: Any) -> float:
+    return float(found.fun)
+
+
+@dataclass(frozen=True)
+class Beta:
+    """Beta calibration of a confidence (Kull et al., 2017): sigmoid(a ln c - b ln(1 - c) + shift), a and b not negative."""
+
+    a: float = 1.0
+    b: float = 1.0
+    shift: float = 0.0
+
+    @classmethod
+    def fit(cls, confidence: np.ndarray, right: np.ndarray) -> Beta:
+        """Fit on rows that the model hadn't learned from; with fewer than 20 of either kind nothing is changed."""
+        if right.sum() < 20 or len(right) - right.sum() < 20:
+            return cls()
+        from sklearn.linear_model import LogisticRegression
+
+        x = _beta_columns(confidence)
+        for keep in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0)):
+            line = LogisticRegression(C=1e3, max_iter=500).fit(x * np.array(keep), right)
+            a, b = line.coef_[0] * np.array(keep)
+            if a >= 0 and b >= 0 and a + b > 0:
+                return cls(float(a), float(b), float(line.intercept_[0]))
+        return cls()
+
+    def apply(self, confidence: np.ndarray) -> np.ndarray:
+        """Calibrated confidences."""
+        return sigmoid(_beta_columns(confidence) @ np.array([self.a, self.b]) + self.shift)
+
+    def as_list(self) -> list[float]:
+        """What is stored."""
+        return [self.a, self.b, self.shift]
+
+
+def _beta_columns(confidence: np.ndarray) -> np.ndarray:
+    c = np.clip(confidence, EDGE, 1 - EDGE)
+    return np.stack([np.log(c), -np.log1p(-c)], axis=1)

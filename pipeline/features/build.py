@@ -12,7 +12,7 @@ from pipeline.artifact import State
 from pipeline.config import Features
 from pipeline.features.encoder import Encoder
 from pipeline.features.table import FieldCodes, numbers
-from pipeline.features.text import Terms, count_terms
+from pipeline.features.text import Terms, count_tickets
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ class FeatureBuilder:
 
     @classmethod
     def fit(cls, tickets: pd.DataFrame, counts: sp.csr_matrix, encoder: Encoder | None, settings: Features) -> FeatureBuilder:
-        """Learn from parsed training tickets and their `count_terms`."""
+        """Learn from parsed training tickets and their `count_tickets`."""
         terms = Terms.fit(counts, min_documents=settings.min_documents, max_terms=settings.max_terms)
         return cls(terms, FieldCodes.fit(tickets, rare=settings.rare_field_values), encoder, settings)
 
     def transform(self, tickets: pd.DataFrame) -> Blocks:
         """Blocks of parsed tickets (`tickets.parse`)."""
         texts = tickets["text"].fillna("").astype(object).tolist()
-        return self.assemble(tickets, count_terms(texts, self.settings), self._meaning(texts))
+        return self.assemble(tickets, count_tickets(tickets, self.settings), self._meaning(texts))
 
     def assemble(self, tickets: pd.DataFrame, counts: sp.csr_matrix, meaning: np.ndarray) -> Blocks:
         """Blocks from counts and vectors that are at hand already: training counts and encodes once."""

@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from pipeline.artifact import State
 from pipeline.config import Features
 
 BITS = 24
-"""Words hash into [0, 2^24), characters into the next 2^24: of 300,000 terms about 2 % share a place with another."""
+"""Each segment hashes into 2^24 places: of 300,000 terms about 2 % share a place with another."""
+
+SEGMENTS = ("words", "characters", "subject words", "subject characters")
+"""What is counted, side by side: the whole text, and the subject once more where a body stands beside it."""
 
 
 def _vectorizers(settings: Features) -> tuple[object, object]:
@@ -29,15 +33,34 @@ def _vectorizers(settings: Features) -> tuple[object, object]:
     return words, characters
 
 
-def count_terms(texts: Sequence[str], settings: Features) -> sp.csr_matrix:
-    """Hashed counts, shape (n, 2^25): words on the left, characters on the right."""
-    words, characters = _vectorizers(settings)
-    blocks = [v.transform(list(texts)) for v in (words, characters)]  # type: ignore[attr-defined]
+def count_terms(texts: Sequence[str], settings: Features, subjects: Sequence[str] | None = None) -> sp.csr_matrix:
+    """Hashed counts, shape (n, 4 · 2^24): the segments of `SEGMENTS` from left to right.
+
+    Parameters
+    ----------
+    texts : sequence of n str
+        Whole texts.
+    subjects : sequence of n str, optional
+        Subjects that are to count once more; empty where a ticket has no body.
+    """
+    blocks = [v.transform(list(texts)) for v in _vectorizers(settings)]  # type: ignore[attr-defined]
+    if subjects is None:
+        blocks += [sp.csr_matrix((len(texts), 2**BITS), dtype=np.float32)] * 2
+    else:
+        blocks += [v.transform(list(subjects)) for v in _vectorizers(settings)]  # type: ignore[attr-defined]
     return sp.hstack(blocks, format="csr", dtype=np.float32)
 
 
+def count_tickets(tickets: pd.DataFrame, settings: Features) -> sp.csr_matrix:
+    """`count_terms` of parsed tickets; the subject counts twice where there is a body."""
+    texts = tickets["text"].fillna("").astype(object).tolist()
+    both = tickets["subject"].notna() & tickets["body"].notna()
+    subjects = tickets["subject"].where(both, "").fillna("").astype(object).tolist()
+    return count_terms(texts, settings, subjects)
+
+
 def term_names(text: str, settings: Features) -> dict[int, str]:
-    """Hashed place → the term of this one text that hashes there (for explanations); words only."""
+    """Hashed place → the word or pair of words of this one text that hashes there (for explanations)."""
     words, _ = _vectorizers(settings)
     terms = sorted(set(words.build_analyzer()(text)))  # type: ignore[attr-defined]
     if not terms:
@@ -51,7 +74,7 @@ def term_names(text: str, settings: Features) -> dict[int, str]:
 
 @dataclass(frozen=True)
 class Terms:
-    """TF-IDF over the kept terms: sublinear counts, smoothed inverse document frequency, each half of unit length.
+    """TF-IDF over the kept terms: sublinear counts, smoothed inverse document frequency, each segment of unit length.
 
     Attributes
     ----------
@@ -59,36 +82,34 @@ class Terms:
         Hashed places of the kept terms, rising.
     weights : ndarray of float32, shape (m,)
         Their inverse document frequencies, ln((1 + n) / (1 + df)) + 1 as in scikit-learn.
-    words : int
-        How many of them are words.
     """
 
     places: np.ndarray
     weights: np.ndarray
-    words: int
 
     @classmethod
     def fit(cls, counts: sp.csr_matrix, *, min_documents: int, max_terms: int) -> Terms:
         """Keep terms of at least `min_documents` tickets, at most `max_terms`, the most frequent first."""
-        frequency = np.bincount(counts.indices, minlength=counts.shape[1])
-        kept = np.flatnonzero(frequency >= min(min_documents, max(1, counts.shape[0])))
+        kept, frequency = np.unique(counts.indices, return_counts=True)
+        often = frequency >= min(min_documents, max(1, counts.shape[0]))
+        kept, frequency = kept[often], frequency[often]
         if len(kept) > max_terms:
-            order = np.argsort(-frequency[kept], kind="stable")[:max_terms]
-            kept = np.sort(kept[order])
-        idf = np.log((1 + counts.shape[0]) / (1 + frequency[kept])) + 1
-        return cls(kept.astype(np.int32), idf.astype(np.float32), int(np.searchsorted(kept, 2**BITS)))
+            chosen = np.sort(np.argsort(-frequency, kind="stable")[:max_terms])
+            kept, frequency = kept[chosen], frequency[chosen]
+        idf = np.log((1 + counts.shape[0]) / (1 + frequency)) + 1
+        return cls(kept.astype(np.int32), idf.astype(np.float32))
 
     def transform(self, counts: sp.csr_matrix) -> sp.csr_matrix:
-        """Weighted terms, shape (n, m), float32; words and characters each of unit length."""
+        """Weighted terms, shape (n, m), float32."""
         place = np.searchsorted(self.places, counts.indices)
         found = place < len(self.places)
         found[found] = self.places[place[found]] == counts.indices[found]
         rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))[found]
         columns = place[found]
         values = (np.log(counts.data[found]) + 1).astype(np.float32) * self.weights[columns]
-        half = 2 * rows + (columns >= self.words)
-        length = np.sqrt(np.bincount(half, values.astype(np.float64) ** 2, minlength=2 * counts.shape[0]))
-        values = (values / length[half]).astype(np.float32)
+        part = len(SEGMENTS) * rows + (self.places >> BITS)[columns]
+        length = np.sqrt(np.bincount(part, values.astype(np.float64) ** 2, minlength=len(SEGMENTS) * counts.shape[0]))
+        values = (values / length[part]).astype(np.float32)
         indptr = np.append(0, np.cumsum(np.bincount(rows, minlength=counts.shape[0])))
         matrix = sp.csr_matrix((values, columns.astype(np.int32), indptr), shape=(counts.shape[0], len(self.places)))
         matrix.has_sorted_indices = False
@@ -97,9 +118,9 @@ class Terms:
 
     def state(self) -> State:
         """What is stored."""
-        return {"places": self.places, "weights": self.weights, "words": self.words}
+        return {"places": self.places, "weights": self.weights}
 
     @classmethod
     def from_state(cls, state: State) -> Terms:
         """The stored one again."""
-        return cls(state["places"], state["weights"], int(state["words"]))
+        return cls(state["places"], state["weights"])

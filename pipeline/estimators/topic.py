@@ -1,0 +1,110 @@
+"""The topic model: calibrated probabilities of the living labels (a learned queue is one too)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.artifact import State
+from pipeline.calibration import Beta, softmax
+from pipeline.estimators.experts import Expert, View
+from pipeline.features.build import Blocks
+
+CANDIDATES: dict[str, tuple[tuple[View, float], ...]] = {
+    "words": (("words", 1.0),),
+    "meaning": (("meaning", 1.0),),
+    "kernel": (("kernel", 1.0),),
+    "both": (("side_by_side", 1.0),),
+    "average": (("words", 1 / 3), ("kernel", 1 / 3), ("meaning", 1 / 3)),
+    "mostly_words": (("words", 0.7), ("kernel", 0.2), ("meaning", 0.1)),
+    "mostly_meaning": (("words", 0.2), ("kernel", 0.5), ("meaning", 0.3)),
+}
+"""Candidate → experts and their weights in the mean of log-probabilities (a geometric mean)."""
+
+
+@dataclass(frozen=True)
+class TopicModel:
+    """Experts, their weights, and a shift for how frequent labels are.
+
+    log p = Σ weight · log pᵉ + shift, normalised; the highest p is then calibrated and the others share the rest.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Living labels.
+    experts, weights : tuples
+    shift : ndarray, shape (k,)
+        Added to log-probabilities.
+    beta : Beta
+        Calibration of the highest probability.
+    """
+
+    classes: tuple[str, ...]
+    experts: tuple[Expert, ...]
+    weights: tuple[float, ...]
+    shift: np.ndarray
+    beta: Beta = Beta()
+
+    def probabilities(self, blocks: Blocks) -> np.ndarray:
+        """Calibrated probabilities, shape (n, k)."""
+        return with_confidence(softmax(self.log_scores(blocks)), self.beta)
+
+    def log_scores(self, blocks: Blocks) -> np.ndarray:
+        """Unnormalised log-probabilities, shape (n, k)."""
+        return combine([e.log_probabilities(blocks) for e in self.experts], self.weights) + self.shift
+
+    def contributions(self, row: Blocks, chosen: int, rival: int) -> tuple[np.ndarray, np.ndarray, float, float]:
+        """Of one row: columns of [terms | one_hot], what each adds, what meaning adds, and what the base adds.
+
+        All add up to the difference of `log_scores` between chosen and rival, exactly.
+        """
+        total, rest = np.zeros(row.terms.shape[1] + row.one_hot.shape[1]), 0.0
+        for expert, weight in zip(self.experts, self.weights, strict=True):
+            columns, shares, other = expert.contributions(row, chosen, rival)
+            np.add.at(total, columns, shares * weight)
+            rest += other * weight
+        columns = np.flatnonzero(total)
+        return columns, total[columns], rest, float(self.shift[chosen] - self.shift[rival])
+
+    def states(self, name: str) -> dict[str, State]:
+        """Parts to store, each named after the model."""
+        head: State = {
+            "classes": list(self.classes), "weights": list(self.weights), "shift": self.shift, "beta": self.beta.as_list(),
+            "experts": len(self.experts),
+        }
+        return {name: head} | {f"{name}_{i}": e.state() for i, e in enumerate(self.experts)}
+
+    @classmethod
+    def from_states(cls, parts: dict[str, State], name: str) -> TopicModel:
+        """The stored one again."""
+        head = parts[name]
+        experts = tuple(Expert.from_state(parts[f"{name}_{i}"]) for i in range(head["experts"]))
+        return cls(tuple(head["classes"]), experts, tuple(head["weights"]), head["shift"], Beta(*head["beta"]))
+
+
+def combine(log_probabilities: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
+    """Weighted sum, shape (n, k)."""
+    total = np.zeros_like(log_probabilities[0])
+    for part, weight in zip(log_probabilities, weights, strict=True):
+        total += weight * part
+    return total
+
+
+def with_confidence(probabilities: np.ndarray, beta: Beta) -> np.ndarray:
+    """The highest probability of each row calibrated; the others keep their proportions and never overtake it."""
+    if len(probabilities) == 0:
+        return probabilities
+    rows = np.arange(len(probabilities))
+    best = probabilities.argmax(axis=1)
+    top = probabilities[rows, best]
+    wanted = beta.apply(top)
+    second = np.where(probabilities.shape[1] > 1, np.partition(probabilities, -2, axis=1)[:, -2] if probabilities.shape[1] > 1 else 0.0, 0.0)
+    rest = np.maximum(1.0 - top, 1e-12)
+    # the least confidence that still leaves the second below the first: c ≥ second · (1 - c) / rest
+    least = second / (rest + second + 1e-12)
+    wanted = np.clip(np.maximum(wanted, least), 0.0, 1.0 - 1e-9) if probabilities.shape[1] > 1 else np.clip(wanted, 0.0, 1.0)
+    scaled = probabilities * ((1.0 - wanted) / rest)[:, None]
+    scaled[rows, best] = wanted
+    return np.asarray(scaled)

@@ -1,0 +1,189 @@
+"""Boosted trees as plain arrays: grown by scikit-learn, stored without pickles, explained exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifact import State
+
+MAX_CATEGORY = 250
+"""Codes at or above it share one category: scikit-learn's histograms hold 255 values."""
+
+_ARRAYS = ("feature", "threshold", "left", "right", "value", "mean", "missing_left", "category", "roots", "bitsets")
+
+
+@dataclass(frozen=True)
+class Trees:
+    """A sum of decision trees.
+
+    Attributes
+    ----------
+    feature, threshold, left, right, value, missing_left : ndarray, shape (nodes,)
+        `left` is -1 at a leaf; `value` is a leaf's share of the log-odds.
+    mean : ndarray, shape (nodes,)
+        Mean of the leaves below, weighted by training rows: what a row is worth before the node asks.
+    category : ndarray of int32, shape (nodes,)
+        Row of `bitsets` for a categorical split, else -1.
+    bitsets : ndarray of bool, shape (categorical splits, 256)
+        Which codes go left.
+    roots : ndarray of int32, shape (trees,)
+    baseline : float
+        Log-odds that everything starts from.
+    """
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    value: np.ndarray
+    mean: np.ndarray
+    missing_left: np.ndarray
+    category: np.ndarray
+    roots: np.ndarray
+    bitsets: np.ndarray
+    baseline: float
+
+    @classmethod
+    def fit(
+        cls, table: np.ndarray, outcome: np.ndarray, *, categorical: np.ndarray, weights: np.ndarray | None, seed: int, **options: Any
+    ) -> Trees:
+        """Grow by histogram gradient boosting on a binary outcome.
+
+        Parameters
+        ----------
+        table : ndarray, shape (n, f)
+            Category codes below `MAX_CATEGORY + 1` where `categorical` is True; nan is missing.
+        options
+            Of `HistGradientBoostingClassifier`.
+        """
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        model = HistGradientBoostingClassifier(
+            categorical_features=categorical if categorical.any() else None, random_state=seed, early_stopping=False, **options
+        )
+        # Codes are already whole numbers 0 … 250, which is what the model's own encoder would make of them; columns whose
+        # codes have gaps are given a row for each code's place by that encoder, so places are kept here.
+        model.fit(table, outcome, sample_weight=weights)
+        places = _category_places(model, table, categorical)
+        return cls._from_model(model, places)
+
+    @classmethod
+    def _from_model(cls, model: Any, places: dict[int, np.ndarray]) -> Trees:
+        columns: dict[str, list[np.ndarray]] = {n: [] for n in _ARRAYS}
+        offset = bit_offset = 0
+        order = _column_order(model)
+        for (predictor,) in model._predictors:
+            nodes, leaf = predictor.nodes, predictor.nodes["is_leaf"].astype(bool)
+            count = len(nodes)
+            columns["roots"].append(np.array([offset], dtype=np.int32))
+            columns["feature"].append(order[nodes["feature_idx"].astype(int)].astype(np.int32))
+            columns["threshold"].append(nodes["num_threshold"])
+            columns["left"].append(np.where(leaf, -1, nodes["left"].astype(np.int32) + offset).astype(np.int32))
+            columns["right"].append(np.where(leaf, -1, nodes["right"].astype(np.int32) + offset).astype(np.int32))
+            columns["value"].append(np.where(leaf, nodes["value"], 0.0))
+            columns["missing_left"].append(nodes["missing_go_to_left"].astype(bool))
+            split = nodes["is_categorical"].astype(bool) & ~leaf
+            columns["category"].append(np.where(split, nodes["bitset_idx"].astype(np.int32) + bit_offset, -1).astype(np.int32))
+            bits = _bits(predictor.raw_left_cat_bitsets)
+            for node in np.flatnonzero(split):
+                row = int(nodes["bitset_idx"][node])
+                bits[row] = _unplaced(bits[row], places.get(int(order[int(nodes["feature_idx"][node])])))
+            columns["bitsets"].append(bits)
+            columns["mean"].append(_means(nodes, leaf))
+            offset, bit_offset = offset + count, bit_offset + len(bits)
+        joined = {n: np.concatenate(v) if v else np.zeros(0) for n, v in columns.items()}
+        return cls(**joined, baseline=float(np.ravel(model._baseline_prediction)[0]))
+
+    def log_odds(self, table: np.ndarray) -> np.ndarray:
+        """Sum of the trees, shape (n,)."""
+        total = np.full(len(table), self.baseline)
+        for start in range(0, len(table), 256):  # rows × trees pointers at a time
+            rows = table[start : start + 256]
+            node = np.broadcast_to(self.roots, (len(rows), len(self.roots))).copy()
+            while True:
+                inner = self.left[node] >= 0
+                if not inner.any():
+                    break
+                r, t = np.nonzero(inner)
+                at = node[r, t]
+                node[r, t] = np.where(self._goes_left(rows[r, self.feature[at]], at), self.left[at], self.right[at])
+            total[start : start + 256] += self.value[node].sum(axis=1)
+        return total
+
+    def contributions(self, row: np.ndarray) -> tuple[np.ndarray, float]:
+        """Of one row: what each column adds to the log-odds, shape (f,), and the base; they add up exactly.
+
+        Each split is credited with the change of the mean that it makes (Saabas, 2014).
+        """
+        shares = np.zeros(len(row))
+        for node in self.roots:
+            while self.left[node] >= 0:
+                column = self.feature[node]
+                goes_left = self._goes_left(row[column : column + 1], np.array([node]))[0]
+                child = self.left[node] if goes_left else self.right[node]
+                shares[column] += self.mean[child] - self.mean[node]
+                node = child
+        return shares, self.baseline + float(self.mean[self.roots].sum())
+
+    def _goes_left(self, values: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+        missing = np.isnan(values)
+        left = values <= self.threshold[nodes]
+        split = self.category[nodes] >= 0
+        if split.any():
+            code = np.clip(np.nan_to_num(values[split]), 0, 255).astype(int)
+            left[split] = self.bitsets[self.category[nodes[split]], code]
+        return np.where(missing, self.missing_left[nodes], left)
+
+    def state(self) -> State:
+        """What is stored."""
+        return {n: getattr(self, n) for n in _ARRAYS} | {"baseline": self.baseline}
+
+    @classmethod
+    def from_state(cls, state: State) -> Trees:
+        """The stored one again."""
+        return cls(**{n: state[n] for n in _ARRAYS}, baseline=float(state["baseline"]))
+
+
+def _bits(words: np.ndarray) -> np.ndarray:
+    """Rows of 8 × 32 bits → rows of 256 booleans."""
+    if len(words) == 0:
+        return np.zeros((0, 256), dtype=bool)
+    shifts = np.arange(32, dtype=np.uint32)
+    return ((words[:, :, None] >> shifts) & 1).astype(bool).reshape(len(words), 256)
+
+
+def _column_order(model: Any) -> np.ndarray:
+    """Column that each of the model's features stands for: categorical ones are moved to the front inside it."""
+    mask = model.is_categorical_
+    if mask is None or getattr(model, "_preprocessor", None) is None:
+        return np.arange(model.n_features_in_)
+    original = np.asarray(model._triage_mask)
+    return np.concatenate([np.flatnonzero(original), np.flatnonzero(~original)])
+
+
+def _category_places(model: Any, table: np.ndarray, categorical: np.ndarray) -> dict[int, np.ndarray]:
+    """Column → the codes that occur, rising: the model's own encoder numbers them 0, 1, 2 …"""
+    model._triage_mask = categorical
+    return {int(j): np.unique(table[~np.isnan(table[:, j]), j]).astype(int) for j in np.flatnonzero(categorical)}
+
+
+def _unplaced(bits: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
+    """A bitset over places as one over codes; a code that training never saw goes right."""
+    if codes is None:
+        return bits
+    over_codes = np.zeros(256, dtype=bool)
+    over_codes[codes] = bits[: len(codes)]
+    return over_codes
+
+
+def _means(nodes: np.ndarray, leaf: np.ndarray) -> np.ndarray:
+    mean = np.where(leaf, nodes["value"], 0.0)
+    count = nodes["count"].astype(float)
+    for node in range(len(nodes) - 1, -1, -1):  # children stand behind their parents
+        if not leaf[node]:
+            a, b = int(nodes["left"][node]), int(nodes["right"][node])
+            mean[node] = (mean[a] * count[a] + mean[b] * count[b]) / max(count[a] + count[b], 1.0)
+    return mean
