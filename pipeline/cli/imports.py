@@ -50,17 +50,29 @@ def spread(args: Sequence[str], many: set[str]) -> list[str]:
     return made
 
 
-OutDir = Annotated[Path, typer.Option("--out", help="RAW_DIR to write; an existing one is added to.", show_default=False)]
-MaxRefused = Annotated[
-    float, typer.Option("--max-refused", min=0.0, max=1.0, help="Share of refused tickets above which the exit code is 1.")
+Files = list[Path]
+OutDir = Annotated[
+    Path, typer.Option("--out", help="RAW_DIR to write; one that is there is added to.", show_default=False)
 ]
+MaxRefused = Annotated[
+    float,
+    typer.Option("--max-refused", min=0.0, max=1.0, help="Share of refused tickets above which the exit code is 1."),
+]
+TableFiles = Annotated[
+    Files,
+    typer.Argument(help="CSV, JSONL or Parquet, gzipped or not: one row per ticket or per event.", show_default=False),
+]
+QuestionFiles = Annotated[Files | None, typer.Option("--questions", help="Files of questions.", show_default=False)]
+AnswerFiles = Annotated[Files | None, typer.Option("--answers", help="Files of answers.", show_default=False)]
+ArticleFiles = Annotated[Files | None, typer.Option("--articles", help="File of help articles.", show_default=False)]
+Product = Annotated[str | None, typer.Option("--product", help="Instead of files: product to fetch from the live API.")]
+Since = Annotated[str | None, typer.Option("--since", help="With --product: first day to fetch, YYYY-MM-DD.")]
+Address = Annotated[str, typer.Option("--url", help="With --product: the platform's address.")]
 
 
 @app.command()
 def table(
-    files: Annotated[
-        list[Path], typer.Argument(help="CSV, JSONL or Parquet, gzipped or not: one row per ticket or per event.", show_default=False)
-    ],
+    files: TableFiles,
     mapping: Annotated[Path, typer.Option("--mapping", help="MAPPING.yaml: which column is what.", show_default=False)],
     out: OutDir,
     max_refused: MaxRefused = 0.01,
@@ -78,12 +90,12 @@ def table(
 @app.command(cls=ManyValues)
 def kitsune(
     out: OutDir,
-    questions: Annotated[list[Path] | None, typer.Option("--questions", help="Files of questions.", show_default=False)] = None,
-    answers: Annotated[list[Path] | None, typer.Option("--answers", help="Files of answers.", show_default=False)] = None,
-    articles: Annotated[list[Path] | None, typer.Option("--articles", help="File of help articles.", show_default=False)] = None,
-    product: Annotated[str | None, typer.Option("--product", help="Instead of files: product to fetch from the live API.")] = None,
-    since: Annotated[str | None, typer.Option("--since", help="With --product: first day to fetch, YYYY-MM-DD.")] = None,
-    url: Annotated[str, typer.Option("--url", help="With --product: the platform's address.")] = "https://support.mozilla.org",
+    questions: QuestionFiles = None,
+    answers: AnswerFiles = None,
+    articles: ArticleFiles = None,
+    product: Product = None,
+    since: Since = None,
+    url: Address = "https://support.mozilla.org",
     max_refused: MaxRefused = 0.01,
 ) -> None:
     """Import Kitsune, Mozilla's support platform: from files, or from its public API."""
@@ -165,5 +177,5 @@ def summary_lines(summary: Summary, out: Path) -> list[str]:
     for name, values in summary.outside_levels.items():
         shown = ", ".join(f"{value!r} {count:,}" for value, count in list(values.items())[:_SHOWN])
         lines.append(f"  {name}: {sum(values.values()):,} outside its levels, so unknown: {shown}")
-    lines += [f"  {name}: defined otherwise by an earlier import; this one's definition holds for all" for name in summary.redefined]
+    lines += [f"  outcome {name}: this import's definition replaces an earlier one" for name in summary.redefined]
     return lines

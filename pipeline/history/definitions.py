@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import pandas as pd
 
@@ -22,7 +22,7 @@ OUTCOME_NAMES = ("topic", "queue", "priority", "escalated", "article")
 YES = ("1", "true", "yes", "y", "t")
 NO = ("0", "false", "no", "n", "f")
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _FORM_KEYS: dict[Form, tuple[str, ...]] = {
     "value": ("column", "levels", "out_of_scope", "separator", "at", "known_at"),
     "equals": ("column", "equals", "at", "known_at"),
@@ -130,7 +130,7 @@ def parse_duration(text: Any) -> pd.Timedelta | None:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", str(text))
     if not found or float(found[1]) <= 0:
         return None
-    return pd.Timedelta(**{_UNITS[found[2]]: float(found[1])})
+    return pd.Timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
 
 
 def as_text(value: Any) -> str:
@@ -184,7 +184,8 @@ class _Parser:
         if made.form in ("value", "equals", "at_least") and not made.column:
             self._wrong("the column is missing", "no `column`", "write `column: NAME`")
         if self.name == "priority" and not made.levels:
-            self._wrong("the levels are missing", "no `levels`", "write `levels: {VALUE: name, ...}` from least to most urgent")
+            do = "write `levels: {VALUE: name, ...}` from least to most urgent"
+            self._wrong("the levels are missing", "no `levels`", do)
         if made.out_of_scope and self.name != "topic":
             self._wrong("only a topic can be out of scope", "out_of_scope", "leave it out here")
         if made.separator and self.name != "article":
@@ -231,7 +232,6 @@ class _Parser:
             return float(value)
         except (TypeError, ValueError):
             self._wrong("at_least must be a number", repr(value), "write `at_least: 3`")
-            raise
 
     def _window(self, cells: dict[str, Any]) -> pd.Timedelta | None:
         key = next((k for k in ("within", "no_reply_within", "returns_within") if k in cells), None)
@@ -248,12 +248,13 @@ class _Parser:
             try:
                 groups = re.compile(pattern, re.IGNORECASE).groups
             except re.error as fault:
-                self._wrong("a pattern can't be read", f"{pattern!r}: {fault}", "write a regular expression in single quotes")
+                do = "write a regular expression in single quotes"
+                self._wrong("a pattern can't be read", f"{pattern!r}: {fault}", do)
             if form == "reply_links" and not groups:
                 self._wrong("the pattern has no group for the slug", repr(pattern), "put the slug in ( )")
         return patterns
 
-    def _wrong(self, what: str, got: str, do: str) -> None:
+    def _wrong(self, what: str, got: str, do: str) -> NoReturn:
         raise self.error(what, where=self.where, got=got, do=do)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pipeline.tickets.schema import FIELD_PREFIX
 
-TIME = "datetime64[us, UTC]"
+TIME: Literal["datetime64[us, UTC]"] = "datetime64[us, UTC]"
 
 
 def column_facts(tickets: pd.DataFrame, events: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -44,7 +47,8 @@ def column_facts(tickets: pd.DataFrame, events: pd.DataFrame, column: str) -> pd
     facts["occurred_at"] = pd.to_datetime(facts["occurred_at"], utc=True).astype(TIME)
     facts = facts.sort_values(["row", "seq"], kind="stable")
     before = facts["value"].shift()
-    same = (facts["value"] == before).fillna(False).to_numpy(bool) | (facts["value"].isna() & before.isna()).to_numpy(bool)
+    both_empty = (facts["value"].isna() & before.isna()).to_numpy(bool)
+    same = (facts["value"] == before).fillna(False).to_numpy(bool) | both_empty
     repeated = same & (facts["row"] == facts["row"].shift()).to_numpy(bool)
     return facts[~repeated].drop(columns="seq").reset_index(drop=True)
 
@@ -84,12 +88,12 @@ def end_of_data(tickets: pd.DataFrame, events: pd.DataFrame) -> pd.Timestamp | N
     return max(moments).ceil("h") if moments else None
 
 
-def positions(tickets: pd.DataFrame, ticket_ids: pd.Series) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def positions(tickets: pd.DataFrame, ticket_ids: pd.Series) -> npt.NDArray[np.intp]:
     """Where in `tickets` each id stands; -1 where it doesn't."""
-    return pd.Index(tickets["ticket_id"]).get_indexer(pd.Index(ticket_ids))
+    return np.asarray(pd.Index(tickets["ticket_id"]).get_indexer(pd.Index(ticket_ids)), dtype=np.intp)
 
 
-def _per_ticket(tickets: pd.DataFrame, rows: np.ndarray[tuple[int], np.dtype[np.intp]], times: pd.Series) -> pd.Series:
+def _per_ticket(tickets: pd.DataFrame, rows: npt.NDArray[np.intp], times: pd.Series) -> pd.Series:
     """The last of `times` for each ticket."""
     known = rows >= 0
     latest = pd.Series(times.array[known], index=rows[known])

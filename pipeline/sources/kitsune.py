@@ -19,7 +19,6 @@ from pipeline.sources.rows import IdsSeen, redacted, without_missing
 from pipeline.tickets import schema
 from pipeline.tickets.files import read_records
 from pipeline.tickets.language import normalise
-from pipeline.tickets.redact import redact
 from pipeline.tickets.times import read_times
 
 ARTICLE_LINK = (
@@ -36,13 +35,28 @@ TRACKED = ("topic", "is_solved", "is_spam", "is_locked")
 _QUESTION = ("id", "created", "title", "content", "creator")
 _ANSWER = ("id", "question_id", "created", "content", "creator")
 _ARTICLE = ("id", "title", "slug")
-_METADATA = re.compile(r"(?:^|;)(useragent|product|os|ff_version|kb_visits_prior|category|solver_id|troubleshooting|plugins|addon|sites):")
+_METADATA = re.compile(
+    r"(?:^|;)(useragent|product|os|ff_version|kb_visits_prior|category|solver_id|troubleshooting|plugins|addon|sites):"
+)
 _KEPT_METADATA = {"product": "form_product", "os": "os", "ff_version": "ff_version", "category": "category"}
 _FIELDS = ("locale", "product", *_KEPT_METADATA.values(), "browser", "browser_version", "system", "kb_visits_prior")
-_BROWSERS = (("Edge", r"Edg(?:e|A|iOS)?/(\d+)"), ("Opera", r"OPR/(\d+)"), ("Firefox", r"(?:Firefox|FxiOS)/(\d+)"),
-             ("Thunderbird", r"Thunderbird/(\d+)"), ("Chrome", r"(?:Chrome|CriOS)/(\d+)"), ("Safari", r"Version/(\d+)\S* .*Safari"))  # fmt: skip
-_SYSTEMS = (("Windows", "Windows NT"), ("Android", "Android"), ("iOS", "iPhone"), ("iOS", "iPad"), ("macOS", "Mac OS X"),
-            ("ChromeOS", "CrOS"), ("Linux", "Linux"))  # fmt: skip
+_BROWSERS = (
+    ("Edge", r"Edg(?:e|A|iOS)?/(\d+)"),
+    ("Opera", r"OPR/(\d+)"),
+    ("Firefox", r"(?:Firefox|FxiOS)/(\d+)"),
+    ("Thunderbird", r"Thunderbird/(\d+)"),
+    ("Chrome", r"(?:Chrome|CriOS)/(\d+)"),
+    ("Safari", r"Version/(\d+)\S* .*Safari"),
+)
+_SYSTEMS = (
+    ("Windows", "Windows NT"),
+    ("Android", "Android"),
+    ("iOS", "iPhone"),
+    ("iOS", "iPad"),
+    ("macOS", "Mac OS X"),
+    ("ChromeOS", "CrOS"),
+    ("Linux", "Linux"),
+)
 
 
 def import_kitsune(
@@ -210,9 +224,7 @@ def _field_events(tickets: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     flags = {name: facts[name] for name in TRACKED if name != "topic"}
     changed = read_times(facts["updated"], timezone="UTC")[0]
     unknown = pd.Series(pd.NaT, index=facts.index, dtype=created.dtype)
-    later = field_events(
-        tickets["ticket_id"], flags, at=changed.fillna(created.max()), received_at=unknown, seq=seq
-    )
+    later = field_events(tickets["ticket_id"], flags, at=changed.fillna(created.max()), received_at=unknown, seq=seq)
     return joined([at_creation, later])
 
 
@@ -231,7 +243,7 @@ def _replies(answers: pd.DataFrame, now: pd.Timestamp | None, *, first_seq: int)
         received_at=when,
         seq=pd.Series(range(first_seq, first_seq + len(kept)), index=kept.index, dtype="Int64"),
         actor=pseudonyms(kept["creator"]),
-        text=pd.Series([redact(t) if isinstance(t, str) else None for t in kept["content"]], index=kept.index, dtype="str"),
+        text=redacted(kept["content"]),
     )
     return replies.reset_index(drop=True), answers[~good]
 
@@ -259,9 +271,7 @@ _OPTIONAL = (
 )  # fmt: skip
 
 
-def _read(
-    paths: Sequence[Path], needed: tuple[str, ...], progress: Callable[[str, int], None] | None
-) -> pd.DataFrame:
+def _read(paths: Sequence[Path], needed: tuple[str, ...], progress: Callable[[str, int], None] | None) -> pd.DataFrame:
     """All records of one kind, with every column that this file reads, `error` and `source`."""
     frames = []
     for path in paths:
@@ -276,7 +286,8 @@ def as_records(records: Iterable[dict[str, str | None]], needed: tuple[str, ...]
     """Records from memory in the form of `_read`."""
     frame = pd.DataFrame(list(records), dtype="str")
     frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return _prepared(frame.reindex(columns=list(dict.fromkeys([*needed, *frame.columns]))), needed, name).reset_index(drop=True)
+    wide = frame.reindex(columns=list(dict.fromkeys([*needed, *frame.columns])))
+    return _prepared(wide, needed, name).reset_index(drop=True)
 
 
 def _prepared(frame: pd.DataFrame, needed: tuple[str, ...], name: str) -> pd.DataFrame:

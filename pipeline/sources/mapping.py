@@ -187,11 +187,14 @@ def check(mapping: Mapping, columns: Iterable[str], *, where: str, history: bool
     hints = []
     for name in missing[:_SHOWN]:
         near = nearest_columns(name, present)
-        hints.append(f"{name!r}: did you mean {' or '.join(map(repr, near))}?" if near else f"{name!r}: nothing like it")
+        hints.append(
+            f"{name!r}: did you mean {' or '.join(map(repr, near))}?" if near else f"{name!r}: nothing like it"
+        )
     more = "" if len(present) <= _SHOWN else f" and {len(present) - _SHOWN} more"
     named = ", ".join(map(repr, missing[:_SHOWN]))
+    plural = len(missing) > 1
     raise MappingError(
-        f"{'column' if len(missing) == 1 else 'columns'} {named} of the mapping {'is' if len(missing) == 1 else 'are'} missing",
+        f"{'columns' if plural else 'column'} {named} of the mapping {'are' if plural else 'is'} missing",
         where=f"{mapping.where} against {where}",
         got=f"columns {', '.join(map(repr, present[:_SHOWN]))}{more}",
         do="; ".join(hints),
@@ -246,7 +249,8 @@ def _time(raw: Any, where: str, default: TimeColumn) -> TimeColumn | None:
     _known(raw, ("column", "dayfirst", "timezone"), where)
     column = _name(raw, "column", where)
     if column is None:
-        _wrong("the column is missing", where, "no `column`", "write `{column: NAME, dayfirst: true, timezone: UTC}`")
+        do = "write `{column: NAME, dayfirst: true, timezone: UTC}`"
+        _wrong("the column is missing", where, "no `column`", do)
     dayfirst = raw.get("dayfirst", default.dayfirst)
     if not isinstance(dayfirst, bool):
         _wrong("expected true or false", f"{where}: dayfirst", repr(dayfirst), "write `dayfirst: true`")
@@ -270,12 +274,13 @@ def _events(raw: Any, where: str, created: TimeColumn) -> EventColumns:
 def _status(raw: Any, where: str) -> StatusColumn | None:
     if raw is None:
         return None
+    do = "write `{column: NAME, levels: {VALUE: open}}`"
     if not isinstance(raw, dict):
-        _wrong("expected `column` and `levels`", where, type(raw).__name__, "write `{column: NAME, levels: {VALUE: open}}`")
+        _wrong("expected `column` and `levels`", where, type(raw).__name__, do)
     _known(raw, ("column", "levels"), where)
     column, levels = _name(raw, "column", where), raw.get("levels")
     if column is None or not isinstance(levels, dict) or not levels:
-        _wrong("column or levels are missing", where, ", ".join(map(str, raw)), "write `{column: NAME, levels: {VALUE: open}}`")
+        _wrong("column or levels are missing", where, ", ".join(map(str, raw)), do)
     made = {as_text(k): as_text(v) for k, v in levels.items()}
     for name in made.values():
         if name not in STATUSES:

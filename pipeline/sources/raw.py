@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,17 @@ from pipeline.errors import ConfigError, InputError, MappingError, OutputError
 from pipeline.history.definitions import Definition, parse_definitions, source_columns
 from pipeline.history.events import merge_events
 from pipeline.history.outcomes import check_values, derive, outside_levels
+from pipeline.sources.part import Part, Summary
 from pipeline.tickets import files, schema
 from pipeline.tickets.schema import FIELD_PREFIX
+
+__all__ = ["FRAMES", "Part", "Raw", "Summary", "add", "known_tickets", "load_raw", "merged", "prior_record", "relabel"]
 
 FRAMES = ("tickets", "events", "outcomes", "articles")
 RECORD = "import.json"
 REJECTS = "rejects.jsonl"
 _FILES = (*(f"{name}.parquet" for name in FRAMES), REJECTS, RECORD)
-_READY, _NEXT, _LOCK = ".ready", ".next", ".lock"
+_READY, _NEXT = ".ready", ".next"
 
 
 @dataclass(frozen=True)
@@ -63,73 +66,6 @@ class Raw:
         return sorted({*tracked, *fields})
 
 
-@dataclass(frozen=True)
-class Part:
-    """What one import brings.
-
-    Attributes
-    ----------
-    tickets, events, articles : DataFrame
-        By their schemas; personal data redacted.
-    rejects : DataFrame
-        `source`, `code`, `ticket_id` of refused records.
-    outcomes : dict
-        Outcome definitions as written.
-    record : dict
-        What import.json says of this import.
-    repeats : {'reject', 'skip'}
-        Whether a ticket that is already there is refused as a copy, or the same ticket once more (an event log that has
-        grown, pages of an API that overlap).
-    """
-
-    tickets: pd.DataFrame
-    events: pd.DataFrame
-    articles: pd.DataFrame = field(default_factory=lambda: schema.empty("articles"))
-    rejects: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["source", "code", "ticket_id"], dtype="str"))
-    outcomes: dict[str, Any] = field(default_factory=dict)
-    record: dict[str, Any] = field(default_factory=dict)
-    repeats: str = "reject"
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What one import did.
-
-    Attributes
-    ----------
-    rows_in : int
-        Records read (of tickets; in an event log: rows).
-    tickets_in, tickets, events, articles : int
-        Tickets that this import brought, refused ones included, and what lies in RAW_DIR after it.
-    refused : dict of str to int
-        Refused tickets by code.
-    notes : dict of str to int
-        What had to be assumed: naive times, rows out of order, and so on.
-    outside_levels : dict of str to dict
-        By outcome: values that its levels don't name, and how many tickets have them.
-    outcomes : dict of str to int
-        Known outcomes by name.
-    redefined : tuple of str
-        Outcomes that this import defines otherwise than an earlier one did.
-    """
-
-    rows_in: int
-    tickets_in: int
-    tickets: int
-    events: int
-    articles: int
-    refused: dict[str, int] = field(default_factory=dict)
-    notes: dict[str, int] = field(default_factory=dict)
-    outside_levels: dict[str, dict[str, int]] = field(default_factory=dict)
-    outcomes: dict[str, int] = field(default_factory=dict)
-    redefined: tuple[str, ...] = ()
-
-    @property
-    def refused_share(self) -> float:
-        """Refused among the tickets that came in, in [0, 1]."""
-        return sum(self.refused.values()) / max(self.tickets_in, 1)
-
-
 def load_raw(folder: Path) -> Raw:
     """Read a RAW_DIR.
 
@@ -144,7 +80,9 @@ def load_raw(folder: Path) -> Raw:
     return Raw(**frames, outcomes_as_written=record["outcomes"], imports=record["imports"])
 
 
-def relabel(raw: Raw, outcomes: dict[str, Any], *, where: str = "params.yaml: outcomes") -> tuple[dict[str, Definition], pd.DataFrame]:
+def relabel(
+    raw: Raw, outcomes: dict[str, Any], *, where: str = "params.yaml: outcomes"
+) -> tuple[dict[str, Definition], pd.DataFrame]:
     """The outcomes by the import's definitions and those of params.yaml, which win; null there drops one.
 
     Raises
@@ -152,9 +90,7 @@ def relabel(raw: Raw, outcomes: dict[str, Any], *, where: str = "params.yaml: ou
     ConfigError
         For a definition that can't be read, names a column that the import kept no facts of, or fits no value.
     """
-    written = {("article" if k == "articles" else k): v for k, v in {**raw.outcomes_as_written}.items()}
-    written |= {("article" if k == "articles" else str(k)): v for k, v in outcomes.items()}
-    definitions = parse_definitions(written, where)
+    definitions = parse_definitions(merged(raw.outcomes_as_written, outcomes), where)
     known = raw.columns
     for definition in definitions.values():
         for column in sorted(source_columns(definition)):
@@ -169,6 +105,12 @@ def relabel(raw: Raw, outcomes: dict[str, Any], *, where: str = "params.yaml: ou
                 )
     check_values(raw.tickets, raw.events, definitions, where=where)
     return definitions, derive(raw.tickets, raw.events, definitions, articles=raw.articles)
+
+
+def merged(outcomes: dict[str, Any], winning: dict[str, Any]) -> dict[str, Any]:
+    """Definitions as written, those of `winning` instead of their namesakes."""
+    both = [(("article" if k == "articles" else str(k)), v) for part in (outcomes, winning) for k, v in part.items()]
+    return dict(both)
 
 
 def prior_record(folder: Path) -> dict[str, Any]:
@@ -188,7 +130,9 @@ def prior_record(folder: Path) -> dict[str, Any]:
         return _record(folder)
     strange = [p.name for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
     if strange:
-        raise OutputError("the folder holds something else", where=str(folder), got=", ".join(strange[:5]), do="name a new folder")
+        raise OutputError(
+            "the folder holds something else", where=str(folder), got=", ".join(strange[:5]), do="name a new folder"
+        )
     return {"imports": [], "outcomes": {}}
 
 
@@ -210,10 +154,14 @@ def add(folder: Path, part: Part) -> Summary:
     OutputError
         For a folder that holds something else, or is being written.
     """
-    prior = prior_record(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    prior_record(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        do = "name a folder that can be made"
+        raise OutputError("RAW_DIR can't be made", where=str(folder), got=str(error.strerror), do=do) from error
     with _locked(folder):
-        return _add(folder, part, prior)
+        return _add(folder, part, prior_record(folder))
 
 
 def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
@@ -226,9 +174,11 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
     tickets = pd.concat([old.tickets, part.tickets[~again]], ignore_index=True) if len(old.tickets) else part.tickets
     tickets = schema.conform(tickets.reset_index(drop=True), "tickets")
     events = merge_events(old.events, _new_events(part, set(part.tickets.loc[again, "ticket_id"])))
-    articles = pd.concat([old.articles, part.articles], ignore_index=True).drop_duplicates("article_id", ignore_index=True)
+    articles = pd.concat([old.articles, part.articles], ignore_index=True).drop_duplicates(
+        "article_id", ignore_index=True
+    )
     articles = schema.conform(articles, "articles")
-    written = prior["outcomes"] | part.outcomes
+    written = merged(prior["outcomes"], part.outcomes)
     where = str(part.record.get("mapping_file", RECORD))
     definitions = parse_definitions(written, where, error=MappingError)
     check_values(tickets, events, definitions, where=where, error=MappingError)
@@ -268,9 +218,11 @@ def _record(folder: Path) -> dict[str, Any]:
     try:
         record: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise InputError("no import made this folder", where=str(folder), got=f"no {RECORD}", do="run `triage import` first") from error
+        do = "run `triage import` first"
+        raise InputError("no import made this folder", where=str(folder), got=f"no {RECORD}", do=do) from error
     except ValueError as error:
-        raise InputError("a file of RAW_DIR is damaged", where=str(path), got="no JSON", do="import again") from error
+        do = "import again"
+        raise InputError("a file of RAW_DIR is damaged", where=str(path), got="no JSON", do=do) from error
     return record
 
 
@@ -288,7 +240,8 @@ def _write(folder: Path, frames: dict[str, pd.DataFrame], rejects: pd.DataFrame,
         (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
-        raise OutputError("RAW_DIR can't be written", where=str(folder), got=os.strerror(error.errno or 0), do="free space or name another folder") from error
+        got, do = os.strerror(error.errno or 0), "free space or name another folder"
+        raise OutputError("RAW_DIR can't be written", where=str(folder), got=got, do=do) from error
     aside.rename(folder / _READY)
     _finish(folder)
 
@@ -312,9 +265,11 @@ def _reject_lines(rejects: pd.DataFrame) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with (folder / _LOCK).open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OutputError("another import is writing this folder", where=str(folder), do="wait for it") from error
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+    except BlockingIOError as error:
+        raise OutputError("another import is writing this folder", where=str(folder), do="wait for it") from error
+    finally:
+        os.close(handle)

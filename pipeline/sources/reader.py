@@ -55,9 +55,9 @@ def read_tickets(
     Yields
     ------
     DataFrame
-        TICKETS columns, `as_of` where the file has it, `fields.NAME`, and `error` (a row code or null); the index is the
-        record's number in the file, from 1. In an event log only a ticket's first row comes out; elsewhere a repeated id
-        is coded `duplicate_id`. Text is as it was written: `tickets.parse` redacts and cleans it.
+        TICKETS columns, `as_of` where the file has it, `fields.NAME`, and `error` (a row code or null); the index is
+        the record's number in the file, from 1. In an event log only a ticket's first row comes out; elsewhere a
+        repeated id is coded `duplicate_id`. Text is as it was written: `tickets.parse` redacts and cleans it.
 
     Raises
     ------
@@ -129,7 +129,8 @@ class TableReader:
             "language": _languages(column(mapping.language)),
             "source": rows,
         }
-        cells |= {FIELD_PREFIX + f.removeprefix(FIELD_PREFIX) if self.mapping is None else FIELD_PREFIX + f: redacted(column(f)) for f in mapping.fields}
+        prefix = "" if self.mapping is None else FIELD_PREFIX
+        cells |= {prefix + f: redacted(column(f)) for f in mapping.fields}
         if self.mapping is None and "as_of" in records:
             cells["as_of"], as_of_codes = self._times(column, TimeColumn("as_of"))
             time_codes = time_codes.where(time_codes.notna(), as_of_codes)
@@ -214,7 +215,8 @@ def _joined(parts: list[pd.Series], index: pd.Index) -> pd.Series:
     if len(parts) == 1:
         return parts[0]
     rows = zip(*parts, strict=True) if parts else ([] for _ in index)
-    return pd.Series(["\n".join(p for p in row if isinstance(p, str)) or None for row in rows], index=index, dtype="str")
+    texts = ["\n".join(p for p in row if isinstance(p, str)) or None for row in rows]
+    return pd.Series(texts, index=index, dtype="str")
 
 
 def _languages(values: pd.Series) -> pd.Series:

@@ -8,14 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.history.events import created_events, field_events, joined, log_events, make_events
 from pipeline.sources.mapping import Mapping, check
 from pipeline.sources.raw import Part, Summary, add, known_tickets, prior_record
-from pipeline.sources.rows import redacted, without_missing
 from pipeline.sources.reader import TableReader, read_tickets
+from pipeline.sources.rows import redacted, without_missing
 from pipeline.tickets.files import read_records
 from pipeline.tickets.times import read_times
 
@@ -65,7 +67,10 @@ def import_table(
     kept = tickets[~refused.to_numpy(bool)].drop(columns="error")
     kept = kept.assign(subject=redacted(kept["subject"]), body=redacted(kept["body"]))
     counts = Counter(reader.counts)
-    events = _log(tickets, facts, mapping, known, counts, now) if mapping.is_event_log else _plain(kept, facts, mapping, counts)
+    if mapping.is_event_log:
+        events = _log(tickets, facts, mapping, known, counts, now)
+    else:
+        events = _plain(kept, facts, mapping, counts)
     rejects = tickets.loc[rejected, ["source", "ticket_id", "error"]].rename(columns={"error": "code"})
     record: dict[str, Any] = {
         "kind": "table",
@@ -121,20 +126,26 @@ def _plain(kept: pd.DataFrame, facts: pd.DataFrame, mapping: Mapping, counts: Co
 
 
 def _log(
-    tickets: pd.DataFrame, facts: pd.DataFrame, mapping: Mapping, known: list[str], counts: Counter[str], now: pd.Timestamp | None
+    tickets: pd.DataFrame,
+    facts: pd.DataFrame,
+    mapping: Mapping,
+    known: list[str],
+    counts: Counter[str],
+    now: pd.Timestamp | None,
 ) -> pd.DataFrame:
     """Events of an event log, of the tickets that are kept."""
     assert mapping.events.time is not None
     time = mapping.events.time
     good = tickets[tickets["error"].isna().to_numpy(bool)]
-    belongs = tickets["ticket_id"].isin(good["ticket_id"]) & (tickets["error"].isna() | (tickets["error"] == "duplicate_id"))
-    rows = belongs.to_numpy(bool)
+    rows = _rows_of(good, tickets)
     ids = tickets.loc[rows, "ticket_id"]
-    occurred, codes, _ = read_times(facts.loc[rows, time.column], dayfirst=time.dayfirst, timezone=time.timezone, now=now)
+    written = facts.loc[rows, time.column]
+    occurred, codes, _ = read_times(written, dayfirst=time.dayfirst, timezone=time.timezone, now=now)
     counts["bad_event_times"] += int(codes.notna().sum())
     tracked = list(mapping.fact_columns())
     changes = [f for f in mapping.fields if f not in tracked]
-    log = pd.DataFrame({"ticket_id": ids, "occurred_at": occurred, "seq": pd.Series(ids.index, index=ids.index, dtype="Int64")})
+    order = pd.Series(ids.index, index=ids.index, dtype="Int64")
+    log = pd.DataFrame({"ticket_id": ids, "occurred_at": occurred, "seq": order})
     for name in [*tracked, *changes]:
         log[name] = _fact(facts.loc[rows, name], name, mapping)
     status = None
@@ -148,13 +159,19 @@ def _log(
     return joined([created_events(good, seq), made]).sort_values("seq", kind="stable", ignore_index=True)
 
 
+def _rows_of(good: pd.DataFrame, tickets: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which rows of the log belong to the tickets that are kept."""
+    readable = tickets["error"].isna() | (tickets["error"] == "duplicate_id")
+    return (tickets["ticket_id"].isin(good["ticket_id"]) & readable).to_numpy(bool)
+
+
 def _fact(values: pd.Series, name: str, mapping: Mapping) -> pd.Series:
     """A column's values as they are kept: redacted; times that say when an outcome was known in ISO 8601."""
     if name not in {d.known_at for d in mapping.definitions.values()}:
         return redacted(values)
     like = mapping.created_at or mapping.events.time
     times = read_times(values, dayfirst=bool(like and like.dayfirst), timezone=like.timezone if like else None)[0]
-    return times.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ").astype("str")
+    return pd.Series(times.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), dtype="str")
 
 
 def _status(values: pd.Series, mapping: Mapping, counts: Counter[str]) -> pd.Series:
