@@ -28,8 +28,10 @@ from pipeline.pages.svg import (
     tooltip,
 )
 
-LEFT, RIGHT, TOP = 44.0, 308.0, 16.0
-HEIGHT, BOTTOM = 248.0, 202.0
+LEFT, RIGHT, TOP = 44.0, 308.0, 28.0
+HEIGHT, BOTTOM = 254.0, 210.0
+MARGIN = 266.0
+"""Right end of the promise's plot: what was asked is written beside its line."""
 
 
 def reliability(calibration: Calibration) -> Markup:
@@ -38,7 +40,7 @@ def reliability(calibration: Calibration) -> Markup:
     x, y = Scale(0, top, LEFT, RIGHT), Scale(0, top, BOTTOM, TOP)
     parts = _frame(x, y, "said", "came true")
     parts.append(line(x(0), y(0), x(top), y(top), "guide"))
-    parts.append(text(x(top) - 6, y(top) + 18, "as said", anchor="end", class_="quiet"))
+    parts.append(text(x(top), y(top) - 5, "as said", anchor="end", class_="quiet"))
     for b in calibration.bins:
         parts.append(line(x(b.predicted), y(b.predicted), x(b.predicted), y(b.observed), "error"))
     for b in calibration.bins:
@@ -64,8 +66,7 @@ def risk_coverage(section: RiskCoverage) -> Markup:
     if section.chosen:
         share, wrong = section.chosen
         parts.append(dot(x(share), y(wrong), 4.5, "mark", "where the scorer works"))
-        words = f"here it works: {percent(share)} routed, {percent(wrong)} wrong"
-        parts.append(_beside(x(share), y(wrong) + 16, words, BOTTOM - 4))
+        parts += _beside(x(share), y(wrong), (f"{percent(share)} routed,", f"{percent(wrong)} wrong"))
     label = f"Share wrong by share routed; area under the curve {decimal(section.aurc)}."
     return picture(parts, height=HEIGHT, label=label)
 
@@ -77,7 +78,7 @@ def gains(section: Gains) -> Markup:
     parts.append(path([(x(0), y(0)), (x(section.base_rate), y(1)), (x(1), y(1))], "guide"))
     parts.append(path([(x(0), y(0)), (x(1), y(1))], "guide"))
     parts.append(text(x(0.99), y(1) - 5, "at best", anchor="end", class_="quiet"))
-    parts.append(text(x(0.62), y(0.62) + 16, "by chance", class_="quiet"))
+    parts.append(text(x(1), y(0.64), "by chance", anchor="end", class_="quiet"))
     parts.append(path([(x(a), y(b)) for a, b in section.gains], "curve"))
     shown = [w for w in section.workloads if w.recall.value is not None]
     heights = spread([y(w.recall.value or 0) + 15 for w in shown], 15, TOP, BOTTOM - 4)
@@ -100,7 +101,7 @@ def precision_recall(section: Gains) -> Markup:
     parts = _frame(x, y, "escalations found", "of those flagged, escalated")
     parts.append(line(x(0), y(section.base_rate), x(1), y(section.base_rate), "guide"))
     words = f"base rate {percent(section.base_rate)}"
-    parts.append(text(x(1), y(section.base_rate) - 5, words, anchor="end", class_="quiet"))
+    parts.append(text(x(0) + 5, y(section.base_rate) - 5, words, class_="quiet"))
     parts.append(path(_steps([(x(a), y(b)) for a, b in section.precision_recall]), "curve"))
     label = f"Precision by recall; average precision {decimal(section.average_precision.value)}."
     return picture(parts, height=HEIGHT, label=label)
@@ -111,12 +112,12 @@ def promise(section: Promise) -> Markup:
     periods = [*section.periods, *([section.whole] if section.whole and len(section.periods) != 1 else [])]
     tops = [v for p in periods for v in (p.error.high, p.error.value) if v is not None]
     top = min(1.0, nice_ceiling(1.1 * max([*tops, section.asked or 0.0, 0.01])))
-    y, step = Scale(0, top, 172.0, TOP), (RIGHT - LEFT) / max(len(periods), 1)
-    parts = [*_height_axis(y, "wrong among the routed"), line(LEFT, 172, RIGHT, 172, "axis")]
+    y, step = Scale(0, top, 172.0, TOP), (MARGIN - LEFT) / max(len(periods), 1)
+    parts = [*_height_axis(y, "wrong among the routed"), line(LEFT, 172, MARGIN, 172, "axis")]
     if section.asked is not None:
-        parts.append(line(LEFT, y(section.asked), RIGHT, y(section.asked), "limit"))
-        words = f"at most {percent(section.asked)}"
-        parts.append(text(RIGHT, y(section.asked) - 5, words, anchor="end", class_="strong"))
+        parts.append(line(LEFT, y(section.asked), MARGIN, y(section.asked), "limit"))
+        parts.append(text(MARGIN + 5, y(section.asked) - 3, "asked:", class_="quiet"))
+        parts.append(text(MARGIN + 5, y(section.asked) + 11, f"≤ {percent(section.asked)}", class_="strong"))
     for i, period in enumerate(periods):
         parts += _period(period, LEFT + (i + 0.5) * step, y, section, i == len(section.periods))
     names = [p.name for p in section.periods] + ["all"] * (len(periods) - len(section.periods))
@@ -208,15 +209,16 @@ def _height_axis(y: Scale, up: str) -> list[Markup]:
     parts = [text(2, 10, f"{up} ↑", class_="quiet"), line(LEFT, y.start, LEFT, y.end, "axis")]
     for value in ticks(y.high):
         parts.append(line(LEFT - 4, y(value), LEFT, y(value), "axis"))
-        if y(value) - y.end > 6 or y.end > 20:
-            parts.append(text(LEFT - 7, y(value) + 4, percent(value), anchor="end"))
+        parts.append(text(LEFT - 7, y(value) + 4, percent(value), anchor="end"))
     return parts
 
 
-def _beside(x: float, y: float, words: str, lowest: float) -> Markup:
-    """Words right of a point where there is room, else left of it."""
-    left = x + 6.0 * len(words) > WIDTH - 6
-    return text(x - 8 if left else x + 8, min(y, lowest), words, anchor="end" if left else None, class_="strong")
+def _beside(x: float, y: float, lines: Sequence[str]) -> list[Markup]:
+    """Short lines where a rising curve leaves room: right below a point, or left above it near the right edge."""
+    left = x + 8 + 7.0 * max(map(len, lines)) > WIDTH
+    first = y - 8 - 15 * (len(lines) - 1) if left else min(y + 14, BOTTOM - 5 - 15 * (len(lines) - 1))
+    at, anchor = (x - 8, "end") if left else (x + 8, None)
+    return [text(at, first + 15 * i, words, anchor=anchor, class_="strong") for i, words in enumerate(lines)]
 
 
 def _steps(points: Sequence[tuple[float, float]]) -> Curve:

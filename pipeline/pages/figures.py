@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeGuard
 
 Curve = tuple[tuple[float, float], ...]
 """Points (x, y) in order of x; long curves are thinned to some 200 points first (`training.metrics.thin`)."""
@@ -11,11 +13,29 @@ Curve = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured figure and its 95 % interval; `value` is None where it is undefined."""
+    """A measured figure and its 95 % interval; None where it is undefined (a NaN becomes None)."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("value", "low", "high"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, float(given) if known(given) else None)
+
+
+def known(value: float | None) -> TypeGuard[float]:
+    """Whether there is a figure at all."""
+    return value is not None and math.isfinite(value)
+
+
+def estimate(
+    name: str, points: Mapping[str, float], intervals: Mapping[str, tuple[float, float]] | None = None
+) -> Estimate:
+    """One metric out of what `training.metrics` gives: its value, and its interval where there is one."""
+    low, high = (intervals or {}).get(name, (None, None))
+    return Estimate(points.get(name), low, high)
 
 
 @dataclass(frozen=True)

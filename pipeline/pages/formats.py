@@ -70,6 +70,18 @@ def percent(share: float | None) -> str:
     return f"{whole.replace('-', MINUS)}{SPACE}%"
 
 
+def share(value: float | None) -> str:
+    """`45.0 %`: always one digit, so that a column lines up."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{decimal(100 * value, 1)}{SPACE}%"
+
+
+def visible(label: str) -> str:
+    """A label whose outer spaces can be seen: twins may differ by them alone."""
+    inner = label.strip()
+    before, _, after = label.partition(inner) if inner else (label, "", "")
+    return "␣" * len(before) + inner + "␣" * len(after)
+
+
 def count(n: int | float) -> str:
     """`12,345`."""
     return f"{n:,.0f}".replace("-", MINUS)

@@ -39,6 +39,13 @@ def baseline_names(report: Report) -> list[str]:
     return list(dict.fromkeys(b.name for m in report.models for metric in m.metrics for b in metric.baselines))
 
 
+def named(label: str, characters: int = 48) -> Markup:
+    """A label as it stands in a table: outer spaces visible, cut where it is too long (whole on hovering)."""
+    shown = formats.printable(formats.shorten(formats.visible(label), characters))
+    whole = Markup(' title="{}"').format(formats.printable(label)) if len(label) > characters else Markup("")
+    return Markup('<span class="label"{}>{}</span>').format(whole, shown)
+
+
 def rival_values(metric: Metric) -> dict[str, float | None]:
     """What each rival reaches."""
     return {b.name: b.estimate.value for b in metric.baselines}
@@ -120,8 +127,9 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("percent", "decimal", "count", "interval", "metric_words", "shorten"):
+    for name in ("percent", "share", "decimal", "visible", "count", "interval", "metric_words", "shorten"):
         environment.filters[name] = getattr(formats, name)
+    environment.filters["named"] = named
     environment.globals.update(charts=charts, sparks=sparks, words=words, shown=SHOWN, plural=formats.plural)
     for function in _VIEWS:
         environment.globals[function.__name__] = function

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from pipeline.pages.figures import Estimate, Metric
+from pipeline.pages.figures import Estimate, Metric, known
 from pipeline.pages.findings import Drift, LabelLife, Taxonomy
 from pipeline.pages.formats import count, decimal, metric_words, percent
 from pipeline.pages.svg import Scale, dot, element, line, nice_ceiling, path, picture, rect, text, tooltip
@@ -16,7 +16,7 @@ BASELINE_MARKS = ("stroke", "diamond", "ring", "square")
 """Forms of the rivals, in the order in which they are listed: told apart without colour."""
 
 
-def compare(metric: Metric, order: Sequence[str], *, width: float = 176.0) -> Markup:
+def compare(metric: Metric, order: Sequence[str], *, width: float = 236.0) -> Markup:
     """The scorer (dot and interval) and its rivals on one line from 0 to 1, or to a round value above all."""
     rivals = {b.name: b.estimate.value for b in metric.baselines if b.estimate.value is not None}
     seen = [v for v in (metric.scorer.value, metric.scorer.low, metric.scorer.high, *rivals.values()) if v is not None]
@@ -64,13 +64,6 @@ def against(estimate: Estimate, whole: Estimate, low: float, high: float, *, wid
     return picture(parts, height=ROW, width=width, label=label, class_="spark")
 
 
-def bar(share: float, *, width: float = 90.0, tip: str = "") -> Markup:
-    """A bar from 0 to a share of the cell."""
-    parts = [*([tooltip(tip)] if tip else []), rect(0, 6, width, ROW - 12, "trough")]
-    parts.append(rect(0, 6, min(max(share, 0.0), 1.0) * width, ROW - 12, "bar"))
-    return picture(parts, height=ROW, width=width, label=tip or percent(share), class_="spark")
-
-
 def moved(drift: Drift, *, width: float = 120.0) -> Markup:
     """How far something moved, with a stroke where to worry."""
     x = Scale(0, nice_ceiling(max(drift.value, 2 * drift.worry_above)), 0, width)
@@ -94,11 +87,11 @@ def pair(precision: float | None, recall: float | None, *, width: float = 150.0)
     """Precision (ring) and recall (dot) of a class on one line from 0 to 1."""
     x = Scale(0, 1, 6, width - 6)
     parts = [line(x.start, ROW / 2, x.end, ROW / 2, "hair")]
-    if precision is not None and recall is not None:
+    if known(precision) and known(recall):
         parts.append(line(x(precision), ROW / 2, x(recall), ROW / 2, "whisker"))
-    if recall is not None:
+    if known(recall):
         parts.append(dot(x(recall), ROW / 2, 4, "mark", f"recall {percent(recall)}"))
-    if precision is not None:
+    if known(precision):
         parts.append(rival(x(precision), 2, f"precision {percent(precision)}"))
     label = f"precision {percent(precision)}, recall {percent(recall)}"
     return picture(parts, height=ROW, width=width, label=label, class_="spark")

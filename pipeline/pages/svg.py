@@ -26,7 +26,9 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Position of a value; values outside are drawn at the edge."""
+        """Position of a value; values outside are drawn at the edge, undefined ones at the start."""
+        if not math.isfinite(value):
+            return self.start
         span = self.high - self.low
         share = 0.0 if span == 0 else (min(max(value, self.low), self.high) - self.low) / span
         return round(self.start + share * (self.end - self.start), 1)

@@ -59,13 +59,11 @@ def verdicts(report: Report) -> str:
 
 
 def verdict_sentence(model: ModelReport) -> str:
-    """The verdict of one gate in words."""
-    if model.verdict == "in service":
-        said = "Better than the baseline, outside the interval: in service."
-    elif model.verdict == "no better than the baseline":
-        said = "No better than the baseline: left out, its fields stay null."
-    else:
-        said = "Not trained."
+    """What the verdict means, and what qualifies it."""
+    said = {
+        "in service": "It beats the baseline outside the interval.",
+        "no better than the baseline": "It is left out, and its fields stay null.",
+    }.get(model.verdict, "")
     return f"{said} {_sentence(model.note)}".strip()
 
 
@@ -76,7 +74,10 @@ def promise_sentence(promise: Promise) -> str:
         return f"No promise was asked for. {_sentence(promise.reason)}".strip()
     if promise.verdict == "withdrawn":
         return f"The promise of {asked} is withdrawn. {_sentence(promise.reason)}".strip()
-    said = f"The promise of {asked} was {promise.verdict}: {outcome_of(promise.whole)}."
+    error = promise.whole.error.value if promise.whole else None
+    barely = promise.verdict == "kept" and (error or 0.0) > promise.asked
+    said = f"The promise of {asked} {'counts as kept' if barely else f'was {promise.verdict}'}: {outcome_of(promise.whole)}"
+    said += ", and the interval still reaches what was asked." if barely else "."
     return f"{said} {_sentence(promise.reason)}".strip()
 
 
