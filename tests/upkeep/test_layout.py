@@ -14,7 +14,7 @@ import pipeline
 ROOT = Path(__file__).resolve().parents[2]
 
 MACHINE_PATHS = re.compile(r"/(?:root|home/\w+|opt|work)/[\w.]")
-REGISTRY_HOSTS = re.compile(r"pypi[.]org|pythonhosted|download[.]pytorch|deb[.]debian[.]org|registry[.]npmjs")
+REGISTRY_HOSTS = re.compile(r"pypi[.]org|python[h]osted|download[.]pytorch|deb[.]debian[.]org|registry[.]npmjs")
 CLOCKS = re.compile(r"[.](?:utc)?now\(|\btime[.]time\(|[.]today\(|\b(?:local|gm)time\(\)")
 MAY_READ_THE_CLOCK = ("cli", "serving", "tracking")
 
