@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -180,10 +181,10 @@ def _relative_entropy(p: np.ndarray, q: np.ndarray) -> float:
 def _values(values: pd.Series | None, rows: int) -> dict[str, int]:
     if values is None:
         return {EMPTY: rows} if rows else {}
-    found = values.value_counts(dropna=False)
     counts: dict[str, int] = {}
-    for value, count in zip(found.index, found.to_numpy(), strict=True):
-        _add(counts, {EMPTY if pd.isna(value) or value == "" else str(value): int(count)})
+    for value, count in Counter(values.tolist()).items():
+        known = isinstance(value, str) and value != ""
+        _add(counts, {value if known else EMPTY: count})
     return dict(sorted(counts.items()))
 
 

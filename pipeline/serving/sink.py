@@ -117,6 +117,8 @@ def _arrow_file(scored: pd.DataFrame, levels: Sequence[str]) -> bytes:
 
 
 def _arrow_column(values: pd.Series, column: schema.Column, kind: pa.DataType) -> pa.Array:
+    if column.kind == "time":
+        return pa.array(_moments(values)).cast(kind)  # naive times are taken as UTC, which they are
     if column.kind != "json":
         return pa.array(values, type=kind, from_pandas=True)
     rows = _nested(values)
@@ -138,14 +140,18 @@ def _plain(values: pd.Series, kind: schema.Kind) -> list[Any]:
         return _iso(values)
     if kind == "number":
         return [None if v != v else v for v in values.to_numpy(dtype=float, na_value=np.nan).tolist()]
-    return list(values.astype(object).where(values.notna(), None))
+    return [v if isinstance(v, str) else None for v in values.tolist()]
 
 
 def _iso(values: pd.Series) -> list[str | None]:
     # Whole seconds without a fraction, others with six digits; always UTC.
-    moments = values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
-    texts = np.datetime_as_string(moments, unit="us")
+    texts = np.datetime_as_string(_moments(values), unit="us")
     return [None if t == "NaT" else t.removesuffix(".000000") + "Z" for t in texts.tolist()]
+
+
+def _moments(values: pd.Series) -> np.ndarray:
+    moments: np.ndarray = values.dt.tz_convert(None).to_numpy(dtype="datetime64[us]")
+    return moments
 
 
 def _nested(values: pd.Series) -> list[Any]:
@@ -171,17 +177,24 @@ def _csv_lines(columns: list[list[Any]]) -> bytes:
     for position, column in enumerate(schema.SCORED):
         if column.kind == "json":
             columns[position] = [None if v is None else _as_json(v) for v in columns[position]]
-    return _csv_bytes(zip(*columns, strict=True))
+    return _csv_bytes(list(zip(*columns, strict=True)))
 
 
 def _csv_header() -> bytes:
     return _csv_bytes([schema.names("scored")])
 
 
-def _csv_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
+def _csv_bytes(rows: list[Sequence[Any]]) -> bytes:
+    text = _csv_text(rows, csv.QUOTE_MINIMAL)
+    if "\r" in text:  # a bare carriage return ends a line for many readers, and isn't quoted by itself
+        text = _csv_text(rows, csv.QUOTE_ALL)
+    return text.encode("utf-8", "replace")
+
+
+def _csv_text(rows: list[Sequence[Any]], quoting: Literal[0, 1]) -> str:
     buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue().encode("utf-8", "replace")
+    csv.writer(buffer, lineterminator="\n", quoting=quoting).writerows(rows)
+    return buffer.getvalue()
 
 
 def _gzip(data: bytes) -> bytes:

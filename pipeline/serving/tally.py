@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,14 +19,12 @@ _COUNTED = ("refused", "queue", "queue_reason")
 def count(tickets: pd.DataFrame, scored: pd.DataFrame, seconds: float) -> Tally:
     """Tally of one chunk."""
     confidence = scored["topic_confidence"].dropna()
-    reasons = scored["queue_reason"]
-    abstained = (reasons == "abstained") | (reasons.str.startswith("fallback:") & scored["error"].isna())
     return {
         "rows": len(scored),
         "refused": _counts(scored["error"]),
         "queue": _counts(scored["queue"]),
-        "queue_reason": _counts(reasons),
-        "abstained": int(abstained.fillna(False).sum()),
+        "queue_reason": _counts(scored["queue_reason"]),
+        "abstained": _abstained(scored),
         "confidence_sum": float(confidence.sum()),
         "confidence_rows": len(confidence),
         "seconds": seconds,
@@ -78,6 +77,11 @@ def rejects(tickets: pd.DataFrame, scored: pd.DataFrame) -> list[dict[str, str]]
     ]
 
 
+def _abstained(scored: pd.DataFrame) -> int:
+    """Rows that could be read but go to a person: not sure enough, or nothing to go by."""
+    pairs = zip(scored["queue_reason"].tolist(), scored["error"].isna(), strict=True)
+    return sum(fine and (reason == "abstained" or str(reason).startswith("fallback:")) for reason, fine in pairs)
+
+
 def _counts(values: pd.Series) -> dict[str, int]:
-    found = values.dropna().value_counts()
-    return {str(key): int(number) for key, number in sorted(zip(found.index, found.to_numpy(), strict=True))}
+    return dict(sorted(Counter(v for v in values.tolist() if isinstance(v, str)).items()))

@@ -27,7 +27,8 @@ def run(job: dict[str, Any]) -> int:
     settings = Settings(force=job.get("force", False))
     scorer = StandIn(job.get("version", "standin-1"), pause=job.get("pause", 0.0))
     try:
-        score_file(made_intake(Path(job["source"])), Path(job["out"]), scorer, now=NOW, settings=settings)
+        intake = made_intake(Path(job["source"]), chunk_rows=6)
+        score_file(intake, Path(job["out"]), scorer, now=NOW, settings=settings)
     except TriageError as error:
         return error.exit_code
     return 0
