@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pandas as pd
 from pipeline.errors import InputError
 from pipeline.history.events import created_events, field_events, joined, make_events
 from pipeline.history.identity import pseudonyms
+from pipeline.sources.kitsune_fields import creation_fields
 from pipeline.sources.mapping import nearest_columns
 from pipeline.sources.raw import Part, Summary, add
 from pipeline.sources.rows import IdsSeen, redacted, without_missing
@@ -32,31 +31,9 @@ OUTCOMES: dict[str, Any] = {"topic": "topic", "article": {"reply_links": ARTICLE
 TRACKED = ("topic", "is_solved", "is_spam", "is_locked")
 """Columns of questions that are kept as facts. All but the topic are dated by the question's last change."""
 
-_QUESTION = ("id", "created", "title", "content", "creator")
-_ANSWER = ("id", "question_id", "created", "content", "creator")
-_ARTICLE = ("id", "title", "slug")
-_METADATA = re.compile(
-    r"(?:^|;)(useragent|product|os|ff_version|kb_visits_prior|category|solver_id|troubleshooting|plugins|addon|sites):"
-)
-_KEPT_METADATA = {"product": "form_product", "os": "os", "ff_version": "ff_version", "category": "category"}
-_FIELDS = ("locale", "product", *_KEPT_METADATA.values(), "browser", "browser_version", "system", "kb_visits_prior")
-_BROWSERS = (
-    ("Edge", r"Edg(?:e|A|iOS)?/(\d+)"),
-    ("Opera", r"OPR/(\d+)"),
-    ("Firefox", r"(?:Firefox|FxiOS)/(\d+)"),
-    ("Thunderbird", r"Thunderbird/(\d+)"),
-    ("Chrome", r"(?:Chrome|CriOS)/(\d+)"),
-    ("Safari", r"Version/(\d+)\S* .*Safari"),
-)
-_SYSTEMS = (
-    ("Windows", "Windows NT"),
-    ("Android", "Android"),
-    ("iOS", "iPhone"),
-    ("iOS", "iPad"),
-    ("macOS", "Mac OS X"),
-    ("ChromeOS", "CrOS"),
-    ("Linux", "Linux"),
-)
+QUESTION = ("id", "created", "title", "content", "creator")
+ANSWER = ("id", "question_id", "created", "content", "creator")
+ARTICLE = ("id", "title", "slug")
 
 
 def import_kitsune(
@@ -95,9 +72,9 @@ def import_kitsune(
         },
     }
     part = kitsune_part(
-        _read(questions, _QUESTION, progress),
-        _read(answers, _ANSWER, progress),
-        _read(articles, _ARTICLE, progress),
+        _read(questions, QUESTION, progress),
+        _read(answers, ANSWER, progress),
+        _read(articles, ARTICLE, progress),
         record=record,
         now=now,
     )
@@ -155,7 +132,7 @@ def _tickets(questions: pd.DataFrame, now: pd.Timestamp | None) -> tuple[pd.Data
     readable = codes.isna().to_numpy(bool)
     ids[readable] = IdsSeen().codes(questions["id"][readable])
     codes = codes.where(codes.notna(), ids).where(lambda c: c.notna(), time_codes)
-    fields = {schema.FIELD_PREFIX + name: values for name, values in _fields(questions).items()}
+    fields = {schema.FIELD_PREFIX + name: values for name, values in creation_fields(questions).items()}
     tickets = pd.DataFrame(
         {
             "ticket_id": questions["id"],
@@ -171,50 +148,6 @@ def _tickets(questions: pd.DataFrame, now: pd.Timestamp | None) -> tuple[pd.Data
         index=questions.index,
     )
     return schema.conform(tickets, "tickets"), codes, {f"{k}_times": v for k, v in counts.items()}
-
-
-def _fields(questions: pd.DataFrame) -> dict[str, pd.Series]:
-    """What the form and the browser told at creation; never tags, votes, flags or the solver."""
-    cells = [_metadata(value) for value in questions["metadata"]]
-    agents = [c.get("useragent", "") for c in cells]
-    made: dict[str, list[str | None]] = {
-        new: [c.get(old) or None for c in cells] for old, new in _KEPT_METADATA.items()
-    }
-    browsers = [_browser(agent) for agent in agents]
-    made["browser"] = [name for name, _ in browsers]
-    made["browser_version"] = [version for _, version in browsers]
-    made["system"] = [next((name for name, mark in _SYSTEMS if mark in agent), None) for agent in agents]
-    made["kb_visits_prior"] = [_visits(c.get("kb_visits_prior", "")) for c in cells]
-    columns = {name: pd.Series(values, index=questions.index, dtype="str") for name, values in made.items()}
-    columns |= {"locale": questions["locale"], "product": questions["product"]}
-    return {name: redacted(columns[name]) for name in _FIELDS}
-
-
-def _metadata(value: object) -> dict[str, str]:
-    """`;key:value;key:value` as a dictionary; values may hold semicolons."""
-    if not isinstance(value, str):
-        return {}
-    parts = _METADATA.split(value)
-    return {key: text.strip() for key, text in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-def _browser(agent: str) -> tuple[str | None, str | None]:
-    for name, pattern in _BROWSERS:
-        found = re.search(pattern, agent)
-        if found:
-            return name, found[1]
-    return None, None
-
-
-def _visits(value: str) -> str | None:
-    """Slugs of the articles that were opened before, joined by spaces."""
-    try:
-        paths = json.loads(value) if value else []
-    except ValueError:
-        return None
-    if not isinstance(paths, list):
-        return None
-    return " ".join(str(p).rstrip("/").rsplit("/", 1)[-1] for p in paths) or None
 
 
 def _field_events(tickets: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:

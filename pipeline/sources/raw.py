@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,21 +9,30 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config import nearest
-from pipeline.errors import ConfigError, InputError, MappingError, OutputError
+from pipeline.errors import ConfigError, MappingError, OutputError
 from pipeline.history.definitions import Definition, parse_definitions, source_columns
 from pipeline.history.events import merge_events
 from pipeline.history.outcomes import check_values, derive, outside_levels
 from pipeline.sources.part import Part, Summary
+from pipeline.sources.raw_files import FRAMES, RECORD, REJECTS, finish, locked, prior_record, record, write
 from pipeline.tickets import files, schema
 from pipeline.tickets.schema import FIELD_PREFIX
 
-__all__ = ["FRAMES", "Part", "Raw", "Summary", "add", "known_tickets", "load_raw", "merged", "prior_record", "relabel"]
-
-FRAMES = ("tickets", "events", "outcomes", "articles")
-RECORD = "import.json"
-REJECTS = "rejects.jsonl"
-_FILES = (*(f"{name}.parquet" for name in FRAMES), REJECTS, RECORD)
-_READY, _NEXT = ".ready", ".next"
+__all__ = [
+    "FRAMES",
+    "RECORD",
+    "REJECTS",
+    "Part",
+    "Raw",
+    "Summary",
+    "add",
+    "known_tickets",
+    "load_raw",
+    "merged",
+    "prior_record",
+    "relabel",
+    "summary_of",
+]
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Raw:
     @property
     def columns(self) -> list[str]:
         """The source columns that the facts know, which an outcome may name."""
-        tracked = [c for record in self.imports for c in record.get("tracked", ())]
+        tracked = [c for one in self.imports for c in one.get("tracked", ())]
         fields = [str(c).removeprefix(FIELD_PREFIX) for c in self.tickets.columns if str(c).startswith(FIELD_PREFIX)]
         return sorted({*tracked, *fields})
 
@@ -74,10 +77,10 @@ def load_raw(folder: Path) -> Raw:
     InputError
         For a folder that no import made, or a damaged file in it.
     """
-    _finish(folder)
-    record = _record(folder)
+    finish(folder)
+    said = record(folder)
     frames = {name: schema.conform(files.read_parquet(folder / f"{name}.parquet"), name) for name in FRAMES}
-    return Raw(**frames, outcomes_as_written=record["outcomes"], imports=record["imports"])
+    return Raw(**frames, outcomes_as_written=said["outcomes"], imports=said["imports"])
 
 
 def relabel(
@@ -113,27 +116,20 @@ def merged(outcomes: dict[str, Any], winning: dict[str, Any]) -> dict[str, Any]:
     return dict(both)
 
 
-def prior_record(folder: Path) -> dict[str, Any]:
-    """What import.json says so far; empty for a folder that is new or empty.
-
-    Raises
-    ------
-    OutputError
-        If the folder holds something else.
-    """
-    if not folder.exists():
-        return {"imports": [], "outcomes": {}}
-    if not folder.is_dir():
-        raise OutputError("RAW_DIR is a file", where=str(folder), do="name a folder")
-    _finish(folder)
-    if (folder / RECORD).exists():
-        return _record(folder)
-    strange = [p.name for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
-    if strange:
-        raise OutputError(
-            "the folder holds something else", where=str(folder), got=", ".join(strange[:5]), do="name a new folder"
-        )
-    return {"imports": [], "outcomes": {}}
+def summary_of(folder: Path, done: dict[str, Any]) -> Summary:
+    """The summary of an import that was done before, from its record."""
+    raw, counts = load_raw(folder), done["counts"]
+    return Summary(
+        rows_in=int(counts["rows_in"]),
+        tickets_in=int(counts["tickets_in"]),
+        tickets=len(raw.tickets),
+        events=len(raw.events),
+        articles=len(raw.articles),
+        refused=counts["refused"],
+        notes=_notes(counts),
+        outside_levels=outside_levels(raw.tickets, raw.events, raw.definitions),
+        outcomes=_counted(raw.outcomes["outcome"]),
+    )
 
 
 def known_tickets(folder: Path) -> list[str]:
@@ -160,7 +156,7 @@ def add(folder: Path, part: Part) -> Summary:
     except OSError as error:
         do = "name a folder that can be made"
         raise OutputError("RAW_DIR can't be made", where=str(folder), got=str(error.strerror), do=do) from error
-    with _locked(folder):
+    with locked(folder):
         return _add(folder, part, prior_record(folder))
 
 
@@ -190,16 +186,24 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
         tickets=len(tickets),
         events=len(events),
         articles=len(articles),
-        refused={str(k): int(v) for k, v in rejects["code"].value_counts().sort_index().items()},
-        notes={k: v for k, v in counts.items() if k != "rows_in" and v},
+        refused=_counted(rejects["code"]),
+        notes=_notes(counts),
         outside_levels=outside_levels(tickets, events, definitions),
-        outcomes={str(k): int(v) for k, v in outcomes["outcome"].value_counts().sort_index().items()},
+        outcomes=_counted(outcomes["outcome"]),
         redefined=tuple(k for k, v in part.outcomes.items() if k in prior["outcomes"] and prior["outcomes"][k] != v),
     )
-    record = part.record | {"counts": counts | {"tickets_in": summary.tickets_in, "refused": summary.refused}}
+    said = part.record | {"counts": counts | {"tickets_in": summary.tickets_in, "refused": summary.refused}}
     frames = {"tickets": tickets, "events": events, "outcomes": outcomes, "articles": articles}
-    _write(folder, frames, rejects, {"imports": [*prior["imports"], record], "outcomes": written})
+    write(folder, frames, rejects, {"imports": [*prior["imports"], said], "outcomes": written})
     return summary
+
+
+def _counted(values: pd.Series) -> dict[str, int]:
+    return {str(k): int(v) for k, v in values.value_counts().sort_index().items()}
+
+
+def _notes(counts: dict[str, Any]) -> dict[str, int]:
+    return {k: v for k, v in counts.items() if k not in ("rows_in", "tickets_in", "refused") and v}
 
 
 def _new_events(part: Part, again: set[str]) -> pd.DataFrame:
@@ -211,65 +215,3 @@ def _new_events(part: Part, again: set[str]) -> pd.DataFrame:
 
 def _nothing() -> Raw:
     return Raw(**{name: schema.empty(name) for name in FRAMES}, outcomes_as_written={}, imports=[])
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    path = folder / RECORD
-    try:
-        record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        do = "run `triage import` first"
-        raise InputError("no import made this folder", where=str(folder), got=f"no {RECORD}", do=do) from error
-    except ValueError as error:
-        do = "import again"
-        raise InputError("a file of RAW_DIR is damaged", where=str(path), got="no JSON", do=do) from error
-    return record
-
-
-def _write(folder: Path, frames: dict[str, pd.DataFrame], rejects: pd.DataFrame, record: dict[str, Any]) -> None:
-    """Write all files aside, then move them in; a run that is killed in between is finished by the next reader."""
-    aside = folder / _NEXT
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        aside.mkdir()
-        for name, frame in frames.items():
-            files.write_parquet(frame, aside / f"{name}.parquet", name)
-        before = folder / REJECTS
-        old_lines = before.read_text("utf-8") if before.exists() else ""
-        (aside / REJECTS).write_text(old_lines + "".join(_reject_lines(rejects)), "utf-8")
-        (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
-    except OSError as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        got, do = os.strerror(error.errno or 0), "free space or name another folder"
-        raise OutputError("RAW_DIR can't be written", where=str(folder), got=got, do=do) from error
-    aside.rename(folder / _READY)
-    _finish(folder)
-
-
-def _finish(folder: Path) -> None:
-    """Move in what a finished import left aside."""
-    ready = folder / _READY
-    if not ready.is_dir():
-        return
-    for name in _FILES:
-        if (ready / name).exists():
-            os.replace(ready / name, folder / name)
-    shutil.rmtree(ready, ignore_errors=True)
-
-
-def _reject_lines(rejects: pd.DataFrame) -> Iterator[str]:
-    for source, code, ticket_id in rejects[["source", "code", "ticket_id"]].itertuples(index=False):
-        cells = {"source": source, "code": code} | ({"ticket_id": ticket_id} if isinstance(ticket_id, str) else {})
-        yield json.dumps(cells, ensure_ascii=False) + "\n"
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise OutputError("another import is writing this folder", where=str(folder), do="wait for it") from error
-    finally:
-        os.close(handle)
