@@ -125,7 +125,7 @@ def _calibration(report: Report) -> list[str]:
     ]
     if not rows:
         return ["## Calibration", "", "Not measured."]
-    note = "Expected calibration error over bins of equally many tickets; at 0, what is said with 80 % is right in 80 %."
+    note = "Expected calibration error over bins of equally many tickets; at 0, what is said with 80 % is so in 80 %."
     return ["## Calibration", "", note, "", *_table(["model", "probability that", "error (95 %)"], rows, left=2)]
 
 

@@ -76,9 +76,9 @@ def promise_sentence(promise: Promise) -> str:
         return f"The promise of {asked} is withdrawn. {_sentence(promise.reason)}".strip()
     error = promise.whole.error.value if promise.whole else None
     barely = promise.verdict == "kept" and (error or 0.0) > promise.asked
-    said = f"The promise of {asked} {'counts as kept' if barely else f'was {promise.verdict}'}: {outcome_of(promise.whole)}"
-    said += ", and the interval still reaches what was asked." if barely else "."
-    return f"{said} {_sentence(promise.reason)}".strip()
+    verdict = "counts as kept" if barely else f"was {promise.verdict}"
+    end = ", and the interval still reaches what was asked." if barely else "."
+    return f"The promise of {asked} {verdict}: {outcome_of(promise.whole)}{end} {_sentence(promise.reason)}".strip()
 
 
 def outcome_of(period: PromisePeriod | None) -> str:
