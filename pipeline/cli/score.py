@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.errors import InputError, RefusedError
+from pipeline.errors import InputError, OutputError, RefusedError
 
 if TYPE_CHECKING:
     from pipeline.serving.intake import Intake
@@ -49,13 +49,12 @@ def score(
     """
     from pipeline.cli.show import shown
     from pipeline.scorer import Scorer
-    from pipeline.serving.batch import Settings, check_output, score_file
+    from pipeline.serving.batch import Settings, score_file
     from pipeline.serving.intake import open_intake
 
-    intake = open_intake(source, mapping=mapping, batch_rows=batch_rows)
-    if target != "-":
-        check_output(Path(target), intake, summary=summary)
     loaded = Scorer.load(scorer, key=_key(key_file))
+    limit = loaded.settings.tickets.max_characters
+    intake = open_intake(source, mapping=mapping, batch_rows=batch_rows, max_characters=limit)
     now = datetime.now(UTC)
     with shown(log) as report:
         if target == "-":
@@ -74,6 +73,10 @@ def _to_stdout(
     from pipeline.serving.batch import score_pipe
     from pipeline.serving.publish import write_summary
 
+    if summary is not None and not summary.parent.is_dir():
+        raise OutputError(
+            "the summary's folder doesn't exist", where=str(summary.parent), do="make it, or name another"
+        )
     try:
         ended = score_pipe(intake, sys.stdout.buffer, scorer, now=now, explain=explain, report=report)
     except BrokenPipeError:

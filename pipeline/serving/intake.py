@@ -15,8 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.config import Tickets
 from pipeline.errors import InputError
-from pipeline.sources.mapping import load_mapping
+from pipeline.sources.mapping import Mapping, load_mapping
+from pipeline.sources.reader import read_tickets
 
 STREAM = "-"
 
@@ -66,7 +68,13 @@ class Intake:
             )
 
 
-def open_intake(source: Path | str, *, mapping: Path | None = None, batch_rows: int = 512) -> Intake:
+def open_intake(
+    source: Path | str,
+    *,
+    mapping: Path | None = None,
+    batch_rows: int = 512,
+    max_characters: int = Tickets.max_characters,
+) -> Intake:
     """An input by its path, or standard input by `-` (JSON lines, unless the first bytes say Parquet).
 
     Parameters
@@ -77,6 +85,8 @@ def open_intake(source: Path | str, *, mapping: Path | None = None, batch_rows: 
         MAPPING.yaml, read and checked here.
     batch_rows : int
         Most rows in a chunk.
+    max_characters : int
+        Longer texts are refused: the scorer's own limit.
 
     Raises
     ------
@@ -91,7 +101,7 @@ def open_intake(source: Path | str, *, mapping: Path | None = None, batch_rows: 
         "batch_rows": batch_rows,
     }
     path = Path(source)
-    reader = partial(_read, source if str(source) == STREAM else path, columns, batch_rows)
+    reader = partial(_read, source if str(source) == STREAM else path, columns, batch_rows, max_characters)
     if str(source) == STREAM or (path.exists() and not path.is_file() and not path.is_dir()):
         return Intake(str(source), reader, {"name": str(source), "stream": secrets.token_hex(8), **shared})
     rows = None if columns is not None and columns.is_event_log else _rows(path)
@@ -117,10 +127,11 @@ def of_file(path: Path, reader: Reader, about: dict[str, Any], *, total: int | N
     return Intake(path.name, reader, identity, path=path, total=total, stamp=stamp)
 
 
-def _read(source: Path | str, mapping: Any, batch_rows: int, now: datetime) -> Iterator[pd.DataFrame]:
-    from pipeline.sources.table import read_tickets
-
-    return iter(read_tickets(source, mapping, chunk_rows=batch_rows, now=now))
+def _read(
+    source: Path | str, mapping: Mapping | None, batch_rows: int, max_characters: int, now: datetime
+) -> Iterator[pd.DataFrame]:
+    moment = pd.Timestamp(now)
+    return read_tickets(source, mapping, chunk_rows=batch_rows, now=moment, max_characters=max_characters)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

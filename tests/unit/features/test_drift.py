@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -54,9 +55,7 @@ def test_the_counts_of_the_chunks_add_up_to_the_counts_of_the_whole(sizes):
     frame = tickets(count, fields_kind=[f"k{i % 3}" for i in range(count)], channel=[None, "chat"][count % 2])
     answers = scored(count, topic=[f"t{i % 4}" for i in range(count)], topic_confidence=np.arange(count) / count)
     ends = np.cumsum([0, *sizes])
-    parts = [
-        drift.summarise(frame.iloc[a:b], answers.iloc[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)
-    ]
+    parts = [drift.summarise(frame.iloc[a:b], answers.iloc[a:b]) for a, b in pairwise(ends)]
     assert drift.merge(parts) == drift.merge([drift.summarise(frame, answers)])
 
 
@@ -159,4 +158,4 @@ def test_the_thresholds_are_the_stability_indexs_for_near_distributions():
     index = float(((p - q) * np.log(p / q)).sum())
     found = drift.divergence(*({i: int(v * 1e6) for i, v in enumerate(side)} for side in (p, q)))
     assert found == pytest.approx(index / 8 / math.log(2), rel=0.01)
-    assert drift.MOVED_BITS / drift.MOVING_BITS == pytest.approx(2.5)
+    assert pytest.approx(2.5) == drift.MOVED_BITS / drift.MOVING_BITS

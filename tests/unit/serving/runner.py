@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -14,22 +15,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from unit.serving.standin import StandIn, made_intake
+
 from pipeline.errors import TriageError
 from pipeline.serving.batch import Settings, score_file
 from pipeline.serving.faults import VARIABLE
-from unit.serving.standin import StandIn, made_intake
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def run(job: dict[str, Any]) -> int:
     """Run one job; the exit code that the command would give."""
+    if "limit" in job:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
     settings = Settings(force=job.get("force", False))
     scorer = StandIn(job.get("version", "standin-1"), pause=job.get("pause", 0.0))
     try:
         intake = made_intake(Path(job["source"]), chunk_rows=6)
         score_file(intake, Path(job["out"]), scorer, now=NOW, settings=settings)
     except TriageError as error:
+        print(error, file=sys.stderr)
         return error.exit_code
     return 0
 

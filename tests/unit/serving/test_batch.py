@@ -22,7 +22,7 @@ from pipeline.serving.work import claimed
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-class Cut(Exception):
+class CutError(Exception):
     """Stands for whatever ends a run in the middle."""
 
 
@@ -36,7 +36,7 @@ class CutShort(StandIn):
     def score(self, tickets: pd.DataFrame, *, explain: bool = False) -> pd.DataFrame:
         self.left -= 1
         if self.left < 0:
-            raise Cut
+            raise CutError
         return super().score(tickets, explain=explain)
 
 
@@ -121,7 +121,7 @@ def test_a_finished_output_is_refused_without_force_and_stays(source, tmp_path):
 def test_force_replaces_a_finished_output_at_the_very_end(source, tmp_path):
     out = tmp_path / "out.csv"
     out.write_text("old")
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         scored(source, out, scorer=CutShort(4), force=True)
     assert out.read_text() == "old"
     scored(source, out, force=True)
@@ -131,7 +131,7 @@ def test_force_replaces_a_finished_output_at_the_very_end(source, tmp_path):
 def test_a_run_that_was_cut_off_goes_on_and_scores_only_the_rest(source, tmp_path):
     whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
     scored(source, whole)
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         scored(source, out, scorer=CutShort(3))
     assert not out.exists()
     events, scorer = list[Event](), Counting()
@@ -154,7 +154,7 @@ def test_a_resumed_run_keeps_the_moment_of_its_first_attempt(source, tmp_path):
         watched = replace(intake, read=lambda moment: moments.append(moment) or intake.read(moment))
         score_file(watched, tmp_path / "out.csv", scorer, now=now)
 
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         run(NOW, CutShort(2))
     run(NOW + timedelta(days=1), StandIn())
     assert moments == [NOW, NOW]
@@ -163,7 +163,7 @@ def test_a_resumed_run_keeps_the_moment_of_its_first_attempt(source, tmp_path):
 @pytest.mark.parametrize("what", ["input", "scorer", "settings"])
 def test_a_changed_input_scorer_or_setting_starts_anew_and_says_so(source, tmp_path, what):
     out, events = tmp_path / "out.jsonl", list[Event]()
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         scored(source, out, scorer=CutShort(3))
     if what == "input":
         write_tickets(source, 230, first=1, refused_every=23)
@@ -176,7 +176,7 @@ def test_a_changed_input_scorer_or_setting_starts_anew_and_says_so(source, tmp_p
 
 
 def test_an_input_that_was_only_touched_is_not_a_changed_one(source, tmp_path):
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         scored(source, tmp_path / "out.csv", scorer=CutShort(3))
     os.utime(source, (1, 1))
     assert scored(source, tmp_path / "out.csv").resumed_rows == 150
@@ -185,7 +185,7 @@ def test_an_input_that_was_only_touched_is_not_a_changed_one(source, tmp_path):
 def test_a_chunk_that_was_spoilt_is_scored_again_with_all_after_it(source, tmp_path):
     whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
     scored(source, whole)
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         scored(source, out, scorer=CutShort(4))
     (tmp_path / ".out.csv.part" / "00000001.chunk").write_bytes(b"spoilt")
     assert scored(source, out).resumed_rows == 50

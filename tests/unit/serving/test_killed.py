@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +19,6 @@ SUFFIXES = ("csv", "jsonl.gz", "parquet")
 MOMENTS = int(os.environ.get("KILLS", "10"))
 """Random moments: ten in every test run, a hundred with KILLS=100."""
 Run = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def run(root) -> Iterator[Run]:
-    """Runs a job in a forked child (see runner.py)."""
-    command = [sys.executable, str(Path(__file__).with_name("runner.py"))]
-    environment = {**os.environ, "PYTHONPATH": str(root / "tests"), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
-
-        def ask(**job: Any) -> dict[str, Any]:
-            assert child.stdin is not None and child.stdout is not None
-            child.stdin.write(json.dumps(job) + "\n")
-            child.stdin.flush()
-            answer: dict[str, Any] = json.loads(child.stdout.readline())
-            return answer
-
-        yield ask
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def test_pandas_reads_structs_and_lists_from_parquet_as_dicts_and_arrays(tmp_pat
 def test_parquet_has_the_same_types_when_every_value_is_null(tmp_path):
     scored = answers()
     full = pq.read_schema(written(tmp_path, "a.parquet", scored))
-    empty = scored.assign(**{c: None for c in schema.names("scored")})
+    empty = scored.assign(**dict.fromkeys(schema.names("scored")))
     assert pq.read_schema(written(tmp_path, "b.parquet", schema.conform(empty, "scored"))).equals(full)
     assert pq.read_schema(written(tmp_path, "c.parquet")).equals(full)
     assert not any(pa.types.is_null(field.type) for field in full)
