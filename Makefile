@@ -51,6 +51,20 @@ setup: $(PARTS)
 test: .venv/.dev
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
+DEMO := demo
+demo: setup
+	@echo "· a synthetic helpdesk: a year of tickets, and three days of new ones"
+	@$(BIN)/triage sample --out $(DEMO)/helpdesk --force
+	@printf 'encoder: {name: $(ENCODER)}\npromise: {max_error: 0.1}\n' > $(DEMO)/params.yaml
+	@echo "· training on its past, judging on its last two months"
+	@$(BIN)/triage run --raw $(DEMO)/helpdesk --params $(DEMO)/params.yaml --scorer $(DEMO)/scorer --test-from 2026-07-01
+	@$(BIN)/triage evaluate --raw $(DEMO)/helpdesk --scorer $(DEMO)/scorer --out $(DEMO)/report
+	@echo "· scoring the new tickets"
+	@$(BIN)/triage score $(DEMO)/helpdesk/new-tickets.csv $(DEMO)/scored.csv --mapping $(DEMO)/helpdesk/mapping.yaml \
+	    --scorer $(DEMO)/scorer --explain --force
+	@$(BIN)/triage view $(DEMO)/scored.csv
+	@echo "· the report: $(CURDIR)/$(DEMO)/report/report.html"
+
 check: .venv/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
