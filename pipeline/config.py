@@ -64,9 +64,9 @@ class Features:
 class Topic:
     """The topic model (a learned queue uses the same settings)."""
 
-    candidates: tuple[str, ...] = ("words", "meaning", "both", "average")
-    regularisation: tuple[float, ...] = (1.0,)
-    min_examples: int = 2
+    candidates: tuple[str, ...] = ("words", "meaning", "kernel", "both", "average", "mostly_words", "mostly_meaning")
+    regularisation: tuple[float, ...] = (0.1, 0.3, 1.0)
+    min_examples: int = 5
     descriptions: dict[str, str] = field(default_factory=dict)
     living: Literal["find", "all"] = "find"
     shown_candidates: int = 5
@@ -77,14 +77,14 @@ class Priority:
     """The priority model."""
 
     candidates: tuple[str, ...] = ("words", "meaning", "both")
-    decision: Literal["quadratic", "likeliest"] = "quadratic"
+    decision: Literal["choose", "likeliest", "median", "mixed"] = "choose"
 
 
 @dataclass(frozen=True)
 class Escalation:
     """The escalation-risk model."""
 
-    candidates: tuple[str, ...] = ("words", "table", "both")
+    candidates: tuple[str, ...] = ("words", "text", "table", "mostly_text", "both", "mostly_table")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Promise:
     """At most this share wrong among the tickets that the machine routes."""
 
     max_error: float | None = None
-    error_ratio: float | None = None
+    error_ratio: float | None = 0.5
     per: Literal["all", "queue"] = "all"
     certainty: float = 0.95
 

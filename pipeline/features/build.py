@@ -29,7 +29,7 @@ class Blocks:
         Frequent values of fields.
     codes : ndarray of int32, shape (n, fields)
         Category codes of fields.
-    numbers : ndarray of float32, shape (n, 8)
+    numbers : ndarray of float32, shape (n, 9)
         What can be counted.
     """
 

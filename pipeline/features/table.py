@@ -12,8 +12,10 @@ import scipy.sparse as sp
 from pipeline.artifact import State
 from pipeline.tickets.schema import FIELD_PREFIX
 
-NUMBERS = ("hour", "weekday", "characters_log", "words_log", "capitals_share", "digits_share", "exclamations", "questions")
-"""Numbers of every ticket. `hour` and `weekday` are UTC, nan without a creation time."""
+NUMBERS = (
+    "day", "hour", "weekday", "characters_log", "words_log", "capitals_share", "digits_share", "exclamations", "questions",
+)
+"""Numbers of every ticket. `day` (since 1970), `hour` and `weekday` are UTC, nan without a creation time."""
 
 ALWAYS = ("channel", "language", "customer_id")
 """Columns of the schema that are treated as fields."""
@@ -107,13 +109,15 @@ class FieldCodes:
 
 
 def numbers(tickets: pd.DataFrame) -> np.ndarray:
-    """`NUMBERS` of each ticket, shape (n, 8), float32; reads `text` and `created_at`."""
+    """`NUMBERS` of each ticket, shape (n, 9), float32; reads `text` and `created_at`."""
     text = tickets["text"].fillna("").astype(object)
     size = text.map(len).to_numpy(dtype=np.float64)
     capitals = text.map(_capitals).to_numpy(dtype=np.float64)
     digits = text.map(_digits).to_numpy(dtype=np.float64)
     created = tickets["created_at"]
+    days = (created - pd.Timestamp(0, tz="UTC")).dt.total_seconds() / 86_400
     columns = [
+        days.to_numpy(dtype=np.float64, na_value=np.nan),
         created.dt.hour.to_numpy(dtype=np.float64, na_value=np.nan),
         created.dt.weekday.to_numpy(dtype=np.float64, na_value=np.nan),
         np.log1p(size),

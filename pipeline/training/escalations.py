@@ -1,0 +1,124 @@
+"""How an escalation model is made: members from the tuning slice, calibration from a later one, then all rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.calibration import Platt, sigmoid
+from pipeline.config import Escalation
+from pipeline.estimators.escalation import EscalationModel, possible
+from pipeline.estimators.maturity import maturity_weights
+from pipeline.features.build import Blocks
+from pipeline.training.metrics import ranking_metrics
+from pipeline.training.split import Fold, Plan
+from pipeline.training.topics import Inner, Say
+
+
+@dataclass(frozen=True)
+class Times:
+    """Moments of all rows in microseconds; None where the rows have no times.
+
+    Attributes
+    ----------
+    created, known : ndarray of int64, shape (all rows,)
+    cut : int
+        Nothing known from this moment on is used.
+    """
+
+    created: np.ndarray
+    known: np.ndarray
+    cut: int
+
+
+@dataclass(frozen=True)
+class MadeEscalation:
+    """A model and how it came about; see `topics.Made`. `inner.probabilities` has two columns."""
+
+    model: EscalationModel
+    inner: Inner
+    chosen: dict[str, str]
+    trained: np.ndarray
+    tried: list[dict[str, float | str]]
+
+
+def make(
+    blocks: Blocks, outcome: np.ndarray, rows: np.ndarray, plan: Plan, *, times: Times | None, settings: Escalation, seed: int, say: Say
+) -> MadeEscalation:
+    """Fit the escalation model.
+
+    Inner folds repeat the world as it was: a row trains only if it was created, and its outcome known, before the rows
+    that are looked at.
+
+    Parameters
+    ----------
+    outcome : ndarray of 0 and 1, shape (all rows,)
+    rows : ndarray of int
+        Rows whose outcome is known, oldest first: what `plan` splits.
+    """
+    candidates = possible(blocks, settings.candidates)
+    choose = [_as_of_then(f, times) for f in plan.choose]
+    looked = np.concatenate([f.look for f in choose])
+    weight = _weights(outcome, times, rows)
+    tried: list[dict[str, float | str]] = []
+    found: dict[str, np.ndarray] = {}
+    for name in candidates:
+        found[name] = _look(name, blocks, outcome, choose, times, seed)
+        figures = ranking_metrics(outcome[looked].astype(float), found[name])
+        tried.append({"candidate": name, "roc_auc": figures["roc_auc"], "average_precision": figures["average_precision"]})
+    quality = [np.nan_to_num(float(t["roc_auc"])) + np.nan_to_num(float(t["average_precision"])) for t in tried]
+    name = candidates[int(np.argmax(quality))]
+    say(f"chosen: {name}")
+    platt = Platt.fit(sigmoid(found[name]), outcome[looked], weight[looked])
+    if plan.dated:
+        calibrate = [_as_of_then(f, times) for f in plan.calibrate]
+        seen = np.concatenate([f.look for f in calibrate])
+        later = _look(name, blocks, outcome, calibrate, times, seed)
+        inner = _inner(seen, outcome, platt.apply(sigmoid(later)))
+        both, pooled = np.concatenate([looked, seen]), np.concatenate([found[name], later])
+        platt = Platt.fit(sigmoid(pooled), outcome[both], weight[both])
+    else:
+        inner = _inner(looked, outcome, platt.apply(sigmoid(found[name])))
+    final = _fit(name, blocks, outcome, rows, times, None if times is None else times.cut, seed)
+    return MadeEscalation(replace(final, platt=platt), inner, {"candidate": name}, rows, tried)
+
+
+def _as_of_then(fold: Fold, times: Times | None) -> Fold:
+    if times is None or len(fold.look) == 0:
+        return fold
+    moment = times.created[fold.look].min()
+    fit = fold.fit[times.known[fold.fit] < moment]
+    return Fold(fit, fold.look) if len(fit) >= 0.3 * len(fold.fit) else fold
+
+
+def _look(name: str, blocks: Blocks, outcome: np.ndarray, folds: list[Fold], times: Times | None, seed: int) -> np.ndarray:
+    parts = []
+    for fold in folds:
+        if len(fold.look) == 0:
+            continue
+        cut = None if times is None else int(times.created[fold.look].min())
+        parts.append(_fit(name, blocks, outcome, fold.fit, times, cut, seed).raw_log_odds(blocks.take(fold.look)))
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _fit(
+    name: str, blocks: Blocks, outcome: np.ndarray, rows: np.ndarray, times: Times | None, cut: int | None, seed: int
+) -> EscalationModel:
+    created = None if times is None else times.created[rows]
+    known = None if times is None else times.known[rows]
+    if known is not None and cut is not None and (known >= cut).any():
+        cut = int(known.max()) + 1
+    return EscalationModel.fit(name, blocks.take(rows), outcome[rows], created=created, known=known, cut=cut, seed=seed)
+
+
+def _weights(outcome: np.ndarray, times: Times | None, rows: np.ndarray) -> np.ndarray:
+    """Weights by position: rows near the cut stand for those whose outcome isn't known yet."""
+    weight = np.ones(len(outcome))
+    if times is not None:
+        weight[rows] = maturity_weights(outcome[rows], times.created[rows], times.known[rows], times.cut)
+    return weight
+
+
+def _inner(rows: np.ndarray, outcome: np.ndarray, risk: np.ndarray) -> Inner:
+    return Inner(rows, outcome[rows].astype(int), np.stack([1 - risk, risk], axis=1))

@@ -1,0 +1,109 @@
+"""How a priority model is made: view, strength and decision from the tuning slice, temperature from a later one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.calibration import fit_temperature
+from pipeline.config import Priority
+from pipeline.estimators.priority import DECISIONS, STRENGTHS, PriorityModel, View, decide
+from pipeline.features.build import Blocks
+from pipeline.training.metrics import code_metrics, rank_metrics
+from pipeline.training.split import Fold, Plan
+from pipeline.training.topics import Inner, Say
+
+DECISION_WORTHWHILE = 0.003
+
+
+@dataclass(frozen=True)
+class MadePriority:
+    """A model and how it came about; see `topics.Made`."""
+
+    model: PriorityModel
+    inner: Inner
+    chosen: dict[str, str]
+    trained: np.ndarray
+    tried: list[dict[str, float | str]]
+
+
+def make(
+    blocks: Blocks, codes: np.ndarray, rows: np.ndarray, plan: Plan, *, levels: tuple[str, ...], settings: Priority, seed: int, say: Say
+) -> MadePriority:
+    """Fit the priority model.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (all rows,)
+        Position of the level; anything where it isn't known.
+    rows : ndarray of int
+        Rows whose level is known, oldest first: what `plan` splits.
+    """
+    views = [v for v in settings.candidates if v == "words" or blocks.meaning.shape[1]]
+    tried: list[dict[str, float | str]] = []
+    best = (-np.inf, "words", STRENGTHS[0])
+    raws: dict[tuple[str, float], np.ndarray] = {}
+    looked = np.concatenate([f.look for f in plan.choose])
+    for name in views:
+        for strength in STRENGTHS:
+            raw = _look(blocks, codes, plan.choose, levels, name, strength, seed)
+            raws[name, strength] = raw
+            quality = _quality(codes[looked], raw.argmax(axis=1), len(levels))
+            tried.append({"candidate": f"{name}, C {strength:g}", "quality": quality})
+            if quality > best[0]:
+                best = (quality, name, strength)
+    _, name, strength = best
+    raw = raws[name, strength]
+    decision = _decision(raw, codes[looked], settings)
+    say(f"chosen: {name}, C {strength:g}, decision {decision}")
+    temperature = fit_temperature(_log(raw), codes[looked])
+    if plan.dated:
+        later = _look(blocks, codes, plan.calibrate, levels, name, strength, seed)
+        seen = np.concatenate([f.look for f in plan.calibrate])
+        inner = Inner(seen, codes[seen], _tempered(later, temperature))
+        pooled, truth = np.vstack([raw, later]), np.concatenate([codes[looked], codes[seen]])
+        temperature = fit_temperature(_log(pooled), truth)
+    else:
+        inner = Inner(looked, codes[looked], _tempered(raw, temperature))
+    final = PriorityModel.fit(levels, _view(name), blocks.take(rows), codes[rows], strength=strength, seed=seed)
+    chosen = {"view": name, "C": f"{strength:g}", "decision": decision}
+    return MadePriority(final.with_calibration(temperature, decision), inner, chosen, rows, tried)
+
+
+def _look(
+    blocks: Blocks, codes: np.ndarray, folds: tuple[Fold, ...], levels: tuple[str, ...], name: str, strength: float, seed: int
+) -> np.ndarray:
+    parts = [
+        PriorityModel.fit(levels, _view(name), blocks.take(f.fit), codes[f.fit], strength=strength, seed=seed).raw(blocks.take(f.look))
+        for f in folds
+    ]
+    return np.vstack(parts)
+
+
+def _decision(raw: np.ndarray, truth: np.ndarray, settings: Priority) -> str:
+    if settings.decision != "choose":
+        return settings.decision
+    quality = {d: _quality(truth, decide(raw, d), raw.shape[1]) for d in DECISIONS}
+    best = max(DECISIONS, key=quality.__getitem__)
+    return best if quality[best] > quality["mixed"] + DECISION_WORTHWHILE else "mixed"
+
+
+def _quality(truth: np.ndarray, guess: np.ndarray, size: int) -> float:
+    """Mean of quadratic kappa and macro-F1: order matters, and so does each level."""
+    kappa = rank_metrics(truth, guess)["quadratic_kappa"]
+    return float((np.nan_to_num(kappa) + code_metrics(truth, guess, size)["macro_f1"]) / 2)
+
+
+def _log(raw: np.ndarray) -> np.ndarray:
+    return np.asarray(np.log(np.maximum(raw, 1e-9)))
+
+
+def _tempered(raw: np.ndarray, temperature: float) -> np.ndarray:
+    powered = np.exp(_log(raw) / temperature)
+    return np.asarray(powered / powered.sum(axis=1, keepdims=True))
+
+
+def _view(name: str) -> View:
+    views: dict[str, View] = {"words": "words", "meaning": "meaning", "both": "both"}
+    return views[name]

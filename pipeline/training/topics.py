@@ -1,0 +1,315 @@
+"""How a topic model (or a learned queue) is made: what past, which candidate, how calibrated; then fitted on all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pipeline.calibration import Beta, Link, softmax
+from pipeline.config import Topic
+from pipeline.estimators.experts import Expert, Settings, View, telling_columns
+from pipeline.estimators.kernel import GRID as KERNEL_GRID
+from pipeline.estimators.topic import CANDIDATES, TopicModel, combine, with_confidence
+from pipeline.features.build import Blocks
+from pipeline.training.living import Living, everything, find
+from pipeline.training.metrics import code_metrics
+from pipeline.training.split import Fold, Plan
+
+MARGIN_GRID = (0.1, 0.3, 1.0)
+BALANCES = (0.0, 0.1, 0.2, 0.3, 0.5)
+"""Exponents of the label frequencies that are taken off: 0 favours accuracy, higher ones macro-F1."""
+
+OLDER_WEIGHTS = (0.3,)
+"""Weights of rows from before the present set of labels, tried beside leaving them out."""
+
+HALF_LIFE_SHARES = (0.25,)
+"""Half-lives as shares of the past, tried beside weighing all alike, where there is one set of labels throughout."""
+
+WORTHWHILE = 0.005
+"""A way to weigh the past must gain this much on the tuning slice to be taken over the simplest one."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Inner:
+    """Predictions on inner rows by models that hadn't learned from them: figures, thresholds and slices come from these.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n,)
+        Positions in the prepared frame.
+    truth : ndarray of int, shape (n,)
+        Class, or -1 where the true label isn't living (a miss whatever is said).
+    probabilities : ndarray, shape (n, k)
+    """
+
+    rows: np.ndarray
+    truth: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model and how it came about.
+
+    Attributes
+    ----------
+    model : TopicModel
+        Fitted on all rows.
+    inner : Inner
+    outside : Inner or None
+        The same for out-of-scope rows (`truth` is -1).
+    living : Living
+    chosen : dict
+        Candidate, settings, balance, past: in words for the report.
+    trained : ndarray of int
+        Rows that the final fit learned from.
+    tried : list of dict
+        Every candidate and its figures on the tuning slice.
+    """
+
+    model: TopicModel
+    inner: Inner
+    outside: Inner | None
+    living: Living
+    chosen: dict[str, str]
+    trained: np.ndarray
+    tried: list[dict[str, float | str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that fitting needs.
+
+    Attributes
+    ----------
+    blocks : Blocks
+        Of all prepared rows.
+    labels : ndarray of object, shape (all rows,)
+        Label or None.
+    field_of : list of int
+        Column of `codes` for each column of `one_hot`.
+    outside : ndarray of int
+        Rows known to be out of scope.
+    """
+
+    blocks: Blocks
+    labels: np.ndarray
+    field_of: list[int]
+    outside: np.ndarray
+    settings: Topic
+    seed: int
+    say: Say
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How experts are fitted: settings, classes, and weights of rows by position."""
+
+    classes: np.ndarray
+    settings: Settings
+    weights: np.ndarray | None = None
+
+
+def living_rows(rows: np.ndarray, labels: np.ndarray, settings: Topic, *, dated: bool) -> tuple[Living, np.ndarray]:
+    """Which labels are alive, and the rows of the present that carry one.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Positions of the labelled rows, oldest first.
+    """
+    values = labels[rows].astype(str)
+    searching = dated and settings.living == "find"
+    living = (find if searching else everything)(values, fewest=settings.min_examples)
+    keep = np.isin(values, living.alive) & (np.arange(len(rows)) >= living.start)
+    return living, rows[keep]
+
+
+def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: Plan) -> Made:
+    """Choose on the tuning slice, calibrate on the later one, fit on all rows.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Rows of the present with a living label, oldest first: what `plan` splits.
+    older : ndarray of int
+        Older rows with a living label, which may help.
+    """
+    classes = np.array(living.alive)
+    recipe, past, older = _weigh_past(task, _Recipe(classes, Settings()), plan, rows, older)
+    candidates = [c for c in task.settings.candidates if _possible(task.blocks, c)] or ["words"]
+    views = sorted({v for c in candidates for v, _ in CANDIDATES[c]})
+    recipe, scores, looked = _choose_settings(task, recipe, plan, older, views)
+    truth = _codes(task.labels[looked], classes)
+    links = {v: Link.fit(scores[v], truth, bent=v != "meaning") for v in views}
+    logs = {v: links[v].apply(scores[v]) for v in views}
+    priors = _priors(task, plan.choose, classes)
+    name, balance, tried = _choose_candidate(logs, truth, candidates, priors)
+    task.say(f"chosen: {name}, balance {balance}, {past}")
+    weights = [w for _, w in CANDIDATES[name]]
+    chosen_views = [v for v, _ in CANDIDATES[name]]
+    shift = -balance * priors
+    first = softmax(combine([logs[v] for v in chosen_views], weights) + shift)
+    beta = Beta.fit(first.max(axis=1), (first.argmax(axis=1) == truth).astype(int))
+    outside = task.outside
+    if plan.dated:
+        later, seen = _look(task, recipe, plan.calibrate, older, chosen_views)
+        parts = [links[v].apply(later[v]) for v in chosen_views]
+        inner = Inner(seen, _codes(task.labels[seen], classes), with_confidence(softmax(combine(parts, weights) + shift), beta))
+        pooled = {v: np.vstack([scores[v], later[v]]) for v in chosen_views}
+        both = np.concatenate([truth, inner.truth])
+        links = {v: Link.fit(pooled[v], both, bent=v != "meaning") for v in chosen_views}
+        after = softmax(combine([links[v].apply(pooled[v]) for v in chosen_views], weights) + shift)
+        final_beta = Beta.fit(after.max(axis=1), (after.argmax(axis=1) == both).astype(int))
+    else:
+        inner = Inner(looked, truth, with_confidence(first, beta))
+        final_beta = beta
+    trained = np.concatenate([older, rows])
+    experts = _fit(task, recipe, trained, chosen_views)
+    final_shift = -balance * _log_priors(task.labels[trained], classes)
+    model = TopicModel(
+        tuple(living.alive), tuple(replace(e, link=links[e.view]) for e in experts), tuple(weights), final_shift, final_beta
+    )
+    beyond = None
+    if len(outside):
+        beyond = Inner(outside, np.full(len(outside), -1), model.probabilities(task.blocks.take(outside)))
+    chosen = {
+        "candidate": name, "balance": f"{balance:g}", "past": past, "margins C": f"{recipe.settings.margins:g}",
+        "kernel width": f"{recipe.settings.width:g}", "kernel ridge": f"{recipe.settings.ridge:g}",
+    }
+    return Made(model, inner, beyond, living, chosen, trained, tried)
+
+
+def _possible(blocks: Blocks, candidate: str) -> bool:
+    views = {v for v, _ in CANDIDATES[candidate]}
+    if blocks.meaning.shape[1] == 0 and views & {"meaning", "kernel", "side_by_side"}:
+        return False
+    return not (blocks.terms.nnz == 0 and blocks.one_hot.shape[1] == 0 and views & {"words", "side_by_side"})
+
+
+def _weigh_past(task: Task, recipe: _Recipe, plan: Plan, rows: np.ndarray, older: np.ndarray) -> tuple[_Recipe, str, np.ndarray]:
+    """Hold ways to weigh the past against each other with the words alone, on the tuning slice."""
+    none = np.zeros(0, dtype=older.dtype)
+    simplest = (recipe, "the present set of labels, all rows alike", none)
+    if not plan.dated or len(plan.choose[0].look) < 50 or task.blocks.terms.nnz == 0:
+        return simplest
+    ways = [simplest]
+    size = len(task.labels)
+    if len(older):
+        for weight in OLDER_WEIGHTS:
+            weights = np.ones(size)
+            weights[older] = weight
+            ways.append((replace(recipe, weights=weights), f"older rows with living labels weigh {weight:g}", older))
+    else:
+        for share in HALF_LIFE_SHARES:
+            weights = np.ones(size)
+            weights[rows] = 0.5 ** ((len(rows) - 1 - np.arange(len(rows))) / (share * len(rows)))
+            ways.append((replace(recipe, weights=weights), f"rows lose half their weight every {share:.0%} of the past", none))
+    found = []
+    for way, _, extra in ways:
+        scores, looked = _look(task, way, plan.choose, extra, ["words"])
+        found.append(_quality(scores["words"], _codes(task.labels[looked], recipe.classes)))
+    best = int(np.argmax(found))
+    return ways[best] if found[best] > found[0] + WORTHWHILE else simplest
+
+
+def _choose_settings(
+    task: Task, recipe: _Recipe, plan: Plan, older: np.ndarray, views: list[View]
+) -> tuple[_Recipe, dict[str, np.ndarray], np.ndarray]:
+    """Regularisation of each view on the first fold alone; then scores of all folds with the best."""
+    first = plan.choose[:1]
+    settings = recipe.settings
+    for v in views:
+        if v in ("words", "side_by_side") and len(task.settings.regularisation) != 1:
+            tries = [replace(settings, margins=c) for c in task.settings.regularisation or MARGIN_GRID]
+        elif v == "kernel":
+            tries = [replace(settings, width=w, ridge=r) for w, r in KERNEL_GRID]
+        else:
+            if v in ("words", "side_by_side"):
+                settings = replace(settings, margins=task.settings.regularisation[0])
+            continue
+        quality = []
+        for s in tries:
+            scores, looked = _look(task, replace(recipe, settings=s), first, older, [v])
+            quality.append(_quality(scores[v], _codes(task.labels[looked], recipe.classes)))
+        settings = tries[int(np.argmax(quality))]
+    recipe = replace(recipe, settings=settings)
+    task.say("fitting on the tuning slice: " + ", ".join(views))
+    return recipe, *_look(task, recipe, plan.choose, older, views)
+
+
+def _choose_candidate(
+    logs: dict[str, np.ndarray], truth: np.ndarray, candidates: list[str], priors: np.ndarray
+) -> tuple[str, float, list[dict[str, float | str]]]:
+    tried: list[dict[str, float | str]] = []
+    best, chosen = -np.inf, (candidates[0], 0.0)
+    for name in candidates:
+        total = combine([logs[v] for v, _ in CANDIDATES[name]], [w for _, w in CANDIDATES[name]])
+        for balance in BALANCES:
+            quality = _quality(total - balance * priors, truth)
+            if quality > best + 1e-9 + (0.001 if balance else 0.0):
+                best, chosen = quality, (name, balance)
+        guess = total.argmax(axis=1)
+        figures = code_metrics(np.where(truth < 0, len(priors), truth), guess, len(priors) + 1)
+        tried.append({"candidate": name, "accuracy": figures["accuracy"], "macro_f1": figures["macro_f1"]})
+    return (*chosen, tried)
+
+
+def _quality(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Mean of accuracy and macro-F1: neither alone is what a helpdesk wants."""
+    if len(truth) == 0:
+        return 0.0
+    size = scores.shape[1]
+    figures = code_metrics(np.where(truth < 0, size, truth), scores.argmax(axis=1), size + 1)
+    return (figures["accuracy"] + figures["macro_f1"]) / 2
+
+
+def _look(
+    task: Task, recipe: _Recipe, folds: tuple[Fold, ...], older: np.ndarray, views: list[View]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Scores of each view on what the folds look at, over all classes."""
+    scores: dict[str, list[np.ndarray]] = {v: [] for v in views}
+    for fold in folds:
+        rows = np.concatenate([older, fold.fit]) if len(older) else fold.fit
+        part = task.blocks.take(fold.look)
+        present = np.unique(_codes(task.labels[rows], recipe.classes))
+        for expert in _fit(task, recipe, rows, views, present):
+            found = expert.scores(part)
+            full = np.full((len(fold.look), len(recipe.classes)), found.min() - found.std() - 1e-6 if found.size else 0.0)
+            full[:, present] = found
+            scores[expert.view].append(full)
+    return {v: np.vstack(s) for v, s in scores.items()}, np.concatenate([f.look for f in folds])
+
+
+def _fit(task: Task, recipe: _Recipe, rows: np.ndarray, views: list[View], present: np.ndarray | None = None) -> list[Expert]:
+    codes = _codes(task.labels[rows], recipe.classes)
+    if present is not None:
+        codes = np.searchsorted(present, codes)
+    classes = len(recipe.classes) if present is None else len(present)
+    blocks = task.blocks.take(rows)
+    columns, fields = telling_columns(blocks, codes, task.field_of)
+    weights = None if recipe.weights is None else recipe.weights[rows]
+    return [
+        Expert.fit(v, blocks, codes, classes, settings=recipe.settings, columns=columns, fields=fields, weights=weights, seed=task.seed)
+        for v in views
+    ]
+
+
+def _codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    values = labels.astype(str)
+    place = np.minimum(np.searchsorted(classes, values), len(classes) - 1)
+    return np.where(classes[place] == values, place, -1)
+
+
+def _priors(task: Task, folds: tuple[Fold, ...], classes: np.ndarray) -> np.ndarray:
+    return _log_priors(task.labels[np.unique(np.concatenate([f.fit for f in folds]))], classes)
+
+
+def _log_priors(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    codes = _codes(labels, classes)
+    counts = np.bincount(codes[codes >= 0], minlength=len(classes)) + 0.5
+    return np.log(counts / counts.sum())
