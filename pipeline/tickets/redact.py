@@ -18,7 +18,7 @@ _AT_DOMAIN = re.compile(r"(?:@|&#0{0,5}64;|&#[xX]0{0,5}40;|&commat;|%40)(?:\w[\w
 _HAS_AT = re.compile(r"[@&%](?:commat|40|#0{0,5}64|#[xX]0{0,5}40|(?<=@)\w)")
 _LONGEST_LOCAL = 64  # characters before the @ (RFC 5321)
 
-_JWT = re.compile(r"\beyJ[\w-]{8,4096}+\.[\w-]{4,8192}+(?:\.[\w-]{0,4096})?")
+_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,4096}+\.[\w-]{4,8192}+(?:\.[\w-]{0,4096})?")
 _USERINFO = re.compile(r"^://[^\s/?#\"'<>@\[\]]{1,200}@")
 _SECRET_NAMES = (
     "token|access_?token|refresh_?token|id_?token|key|api_?key|sig|signature|pass|passwd|password|pwd|pw|secret|client_?secret"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from typing import Any, cast
+from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline.errors import InputError
 from pipeline.tickets.odd_times import read_odd
 
-UTC_MICROSECONDS = "datetime64[us, UTC]"
+UTC_MICROSECONDS: Final = "datetime64[us, UTC]"
 
 FUTURE_TOLERANCE = pd.Timedelta(days=1)
 """A time later than this after the moment of import is refused."""
@@ -130,7 +130,7 @@ def _parsed(text: pd.Series, *, dayfirst: bool, aware: bool) -> pd.Series:
     if left.any():
         found = {spelling: _odd(spelling, dayfirst=dayfirst, aware=aware) for spelling in text[left].unique()}
         parsed[left] = pd.Series([found[t] for t in text[left]], index=text.index[left], dtype=object).astype(dtype)
-    return parsed
+    return cast(pd.Series, parsed)
 
 
 def _odd(text: str, *, dayfirst: bool, aware: bool) -> pd.Timestamp | None:
