@@ -193,7 +193,7 @@ def _reproduction(report: Report) -> list[str]:
 
 
 def _figure(estimate: Estimate, *, share: bool = False) -> str:
-    bounds = interval(estimate, share=share)
+    bounds = interval(estimate, as_share=share)
     shown = percent(estimate.value) if share else decimal(estimate.value)
     return f"{shown} ({bounds})" if bounds else shown
 

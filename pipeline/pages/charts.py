@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from pipeline.pages.figures import Calibration, Curve, Gains, LevelConfusion, Promise, PromisePeriod, RiskCoverage
-from pipeline.pages.formats import count, decimal, interval, listing, month_label, percent, shorten
+from pipeline.pages.formats import compact, count, decimal, interval, listing, month_label, percent, shorten
 from pipeline.pages.svg import (
     WIDTH,
     Scale,
@@ -86,7 +86,9 @@ def gains(section: Gains) -> Markup:
         found = work.recall.value or 0.0
         tip = f"{percent(work.share)} reviewed, {percent(found)} found"
         parts.append(dot(x(work.share), y(found), 4.5, "mark", tip))
-        parts.append(text(x(work.share) + 9, height, f"{percent(found)} in {percent(work.share)}", class_="strong"))
+        side, anchor = (-9, "end") if work.share > 0.65 else (9, None)
+        words = f"{percent(found)} in {percent(work.share)}"
+        parts.append(text(x(work.share) + side, height, words, anchor=anchor, class_="strong"))
     label = "Escalations found by share reviewed: " + listing(
         [f"{percent(w.recall.value)} found in {percent(w.share)}" for w in shown] or ["no workload given"]
     )
@@ -146,9 +148,15 @@ def levels(section: LevelConfusion) -> Markup:
 
 def _cell(x: float, y: float, size: float, cell: int, share: float, diagonal: bool) -> list[Markup]:
     box = rect(x + 1, y + 1, size - 2, size - 2, "heat", opacity=round(0.05 + 0.95 * share, 3))
-    words = text(x + size / 2, y + size / 2 + 4, count(cell), anchor="middle", class_="on" if share > 0.5 else "off")
+    words = text(
+        x + size / 2,
+        y + size / 2 + 4,
+        compact(cell, int(size / 7)),
+        anchor="middle",
+        class_="on" if share > 0.5 else "off",
+    )
     ring = [rect(x + 1, y + 1, size - 2, size - 2, "ring")] if diagonal else []
-    return [element("g", tooltip(f"{percent(share)} of this row"), box, words, *ring)]
+    return [element("g", tooltip(f"{count(cell)} tickets, {percent(share)} of this row"), box, words, *ring)]
 
 
 def _period(period: PromisePeriod, x: float, y: Scale, section: Promise, whole: bool) -> list[Markup]:
@@ -160,7 +168,7 @@ def _period(period: PromisePeriod, x: float, y: Scale, section: Promise, whole: 
         parts.append(line(x, y(error.low), x, y(error.high), "whisker"))
     broken = section.asked is not None and error.low is not None and error.low > section.asked
     tip = f"{period.name}: {count(period.wrong)} of {count(period.routed)} wrong, {percent(error.value)}"
-    tip += f" ({interval(error, share=True)})" if interval(error) else ""
+    tip += f" ({interval(error, as_share=True)})" if interval(error) else ""
     parts.append(dot(x, y(error.value), 5.5 if whole else 4, "cross" if broken else "mark", tip))
     if broken:
         at = y(error.value)

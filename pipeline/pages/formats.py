@@ -87,14 +87,20 @@ def count(n: int | float) -> str:
     return f"{n:,.0f}".replace("-", MINUS)
 
 
-def interval(estimate: Estimate | None, *, share: bool = False, digits: int = 3) -> str:
-    """`0.440 to 0.464`, or as shares `44 to 46.4 %`; empty without an interval."""
+def compact(n: int, most: int) -> str:
+    """A count in at most so many characters: `12,345`, else `12k`, else `1.2M`."""
+    if len(count(n)) <= most:
+        return count(n)
+    thousands = f"{n / 1e3:.0f}k"
+    return thousands if len(thousands) <= most else f"{n / 1e6:.1f}M"
+
+
+def interval(estimate: Estimate | None, *, as_share: bool = False, digits: int = 3) -> str:
+    """`0.440 to 0.464`, or as shares `44.0 to 46.4 %`; empty without an interval."""
     if estimate is None or estimate.low is None or estimate.high is None:
         return ""
-    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
-        return ""
-    if share:
-        return f"{percent(estimate.low).removesuffix(SPACE + '%')} to {percent(estimate.high)}"
+    if as_share:
+        return f"{share(estimate.low).removesuffix(SPACE + '%')} to {share(estimate.high)}"
     return f"{decimal(estimate.low, digits)} to {decimal(estimate.high, digits)}"
 
 

@@ -18,7 +18,7 @@ from pipeline.pages.figures import Metric, Slice, Slices
 from pipeline.pages.findings import MIN_TICKETS_PER_WORD, ClassWords, LabelLife, Queue, Taxonomy
 from pipeline.pages.report import ModelReport, Report
 
-SHOWN = {"suspects": 40, "ids": 5, "classes": 12, "labels": 40, "slices": 24, "confusions": 12, "rest": 25}
+SHOWN = {"suspects": 40, "ids": 5, "classes": 12, "alive": 30, "dead": 15, "slices": 24, "confusions": 12, "rest": 25}
 """How many entries of a list stand on the page before the rest is folded away or counted."""
 
 
@@ -74,9 +74,12 @@ def frequent_words(classes: Iterable[ClassWords]) -> list[tuple[str, list[str]]]
     return [(c.label, [w.word for w in c.words if w.tickets >= MIN_TICKETS_PER_WORD]) for c in classes]
 
 
-def in_order_of_life(taxonomy: Taxonomy) -> list[LabelLife]:
-    """Living labels first, each group by how many tickets it has."""
-    return sorted(taxonomy.labels, key=lambda lab: (not lab.alive, -sum(lab.counts), lab.label))
+def lives(taxonomy: Taxonomy) -> tuple[list[LabelLife], list[LabelLife]]:
+    """Labels to show and labels to fold away: the living before the dead, each by how many tickets they have."""
+    ordered = sorted(taxonomy.labels, key=lambda label: (-sum(label.counts), label.label))
+    alive, dead = [lab for lab in ordered if lab.alive], [lab for lab in ordered if not lab.alive]
+    shown = alive[: SHOWN["alive"]] + dead[: SHOWN["dead"]]
+    return shown, alive[SHOWN["alive"] :] + dead[SHOWN["dead"] :]
 
 
 def by_queue(queues: Iterable[Queue]) -> list[tuple[str, int, dict[str, int]]]:
@@ -109,7 +112,7 @@ _VIEWS: tuple[Callable[..., Any], ...] = (
     slice_range,
     by_kind,
     frequent_words,
-    in_order_of_life,
+    lives,
     by_queue,
     grouped,
     gap,

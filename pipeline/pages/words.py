@@ -85,7 +85,7 @@ def outcome_of(period: PromisePeriod | None) -> str:
     """`12.1 % (10.4 to 13.9 %) of 2,113 tickets routed were wrong, 41 % of all`."""
     if period is None or period.error.value is None:
         return "nothing was routed"
-    bounds = interval(period.error, share=True)
+    bounds = interval(period.error, as_share=True)
     share = percent(period.routed / period.tickets) if period.tickets else percent(None)
     return (
         f"{percent(period.error.value)}{f' ({bounds})' if bounds else ''} of {plural(period.routed, 'ticket')} routed "

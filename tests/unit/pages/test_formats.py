@@ -24,7 +24,7 @@ def test_figures_have_a_true_minus_and_no_negative_zero() -> None:
 
 def test_intervals_need_both_ends() -> None:
     assert interval(Estimate(0.5, 0.4, 0.6)) == "0.400 to 0.600"
-    assert interval(Estimate(0.5, 0.4, 0.6), share=True).replace("\u00a0", " ") == "40 to 60 %"
+    assert interval(Estimate(0.5, 0.4, 0.6), as_share=True).replace("\u00a0", " ") == "40.0 to 60.0 %"
     assert interval(Estimate(0.5, 0.4)) == interval(None) == ""
 
 

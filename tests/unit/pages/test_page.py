@@ -166,3 +166,12 @@ def _well_formed_pictures(html: str) -> None:
     for picture in re.findall(r"<svg.*?</svg>", html, flags=re.S):
         for node in ElementTree.fromstring(picture).iter():
             assert not any("nan" in str(v) or "inf" in str(v) for k, v in node.attrib.items() if k != "aria-label")
+
+
+def test_dead_labels_are_shown_even_beside_many_living_ones(filled: r.Report) -> None:
+    living = tuple(d.LabelLife(f"living {i}", (5,), True) for i in range(200))
+    taxonomy = d.Taxonomy(("2025-01",), (1_009,), (*living, d.LabelLife("gone", (9,), False, "living 3")))
+    page = HTMLParser(render(dataclasses.replace(filled, taxonomy=taxonomy)))
+    rows = [" ".join(tr.text(separator=" ").split()) for tr in page.css("#taxonomy > .body > .scroll tr.gone")]
+    assert len(rows) == 1 and rows[0].startswith("gone") and "dead → living 3" in rows[0]
+    assert page.css_first("#taxonomy summary").text() == "170 more"
