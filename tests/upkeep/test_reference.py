@@ -80,6 +80,18 @@ def test_every_setting_stands_in_params_yaml_with_its_default_and_a_comment() ->
             )
 
 
+def test_every_setting_is_read_somewhere() -> None:
+    package = ROOT / "pipeline"
+    code = "\n".join(p.read_text("utf-8") for p in package.rglob("*.py") if p.name != "config.py")
+    unread = []
+    for part in dataclasses.fields(Params):
+        default: Any = getattr(Params(), part.name)
+        for key in dataclasses.fields(default) if dataclasses.is_dataclass(default) else ():
+            if f".{key.name}" not in code:
+                unread.append(f"{part.name}.{key.name}")
+    assert not unread, "settings that do nothing"
+
+
 def test_every_column_has_a_meaning_and_says_when_it_is_known() -> None:
     for frame, columns in FRAMES.items():
         assert frame in MAKER.FRAME_TEXT
