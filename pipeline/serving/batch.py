@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import pandas as pd
 
+from pipeline import __version__
 from pipeline.errors import OutputError, ScorerError
 from pipeline.serving import sink, tally
 from pipeline.serving.faults import point
@@ -22,8 +23,6 @@ from pipeline.serving.scores import Scores
 from pipeline.serving.summary import LISTED_REJECTS, Summary, summarise
 from pipeline.serving.work import Record, Work, claimed, sync_folder
 from pipeline.tickets import schema
-
-JOURNAL_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -166,11 +165,15 @@ def _check_target(target: Path, intake: Intake) -> None:
 
 
 def _header(intake: Intake, scorer: Scores, form: sink.Format, settings: Settings, now: datetime) -> Record:
+    """The first line of the journal: all that the output's bytes depend on."""
     return {
-        "format": JOURNAL_FORMAT,
+        "triage": __version__,
+        "schema": schema.schema_hash(),
         "input": intake.identity,
+        **intake.settings,
         "scorer": scorer.version,
-        "settings": {"explain": settings.explain, **asdict(form), "schema": schema.schema_hash()},
+        "explain": settings.explain,
+        "format": asdict(form),
         "now": now.isoformat(),
     }
 

@@ -37,8 +37,10 @@ class Intake:
     read : callable
         Reads it from the start, chunk by chunk.
     identity : dict
-        What makes two readings the same: name, size and SHA-256 of the whole file, SHA-256 of the mapping, rows in a
-        chunk. A stream's can't be known, so it never equals another and a run on it always starts anew.
+        What tells the input from any other: name, size and SHA-256 of the whole file. A stream's can't be known, so it
+        never equals another, and a run on it always starts anew.
+    settings : dict
+        How it is read, as far as the chunks depend on it: SHA-256 of the mapping, rows in a chunk.
     path : Path, optional
         The file, where it is one.
     total : int, optional
@@ -48,6 +50,7 @@ class Intake:
     name: str
     read: Reader
     identity: dict[str, Any]
+    settings: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
     total: int | None = None
     stamp: tuple[int, int, int] | None = field(default=None, repr=False)
@@ -96,19 +99,19 @@ def open_intake(
         A mapping that can't be read, or holds what a mapping can't.
     """
     columns = load_mapping(mapping) if mapping is not None else None
-    shared = {
+    settings = {
         "mapping": None if mapping is None else hashlib.sha256(mapping.read_bytes()).hexdigest(),
         "batch_rows": batch_rows,
     }
     path = Path(source)
     reader = partial(_read, source if str(source) == STREAM else path, columns, batch_rows, max_characters)
     if str(source) == STREAM or (path.exists() and not path.is_file() and not path.is_dir()):
-        return Intake(str(source), reader, {"name": str(source), "stream": secrets.token_hex(8), **shared})
+        return Intake(str(source), reader, {"name": str(source), "stream": secrets.token_hex(8)}, settings)
     rows = None if columns is not None and columns.is_event_log else _rows(path)
-    return of_file(path, reader, shared, total=rows)
+    return of_file(path, reader, settings, total=rows)
 
 
-def of_file(path: Path, reader: Reader, about: dict[str, Any], *, total: int | None = None) -> Intake:
+def of_file(path: Path, reader: Reader, settings: dict[str, Any], *, total: int | None = None) -> Intake:
     """An input that is a file, with any reader.
 
     Parameters
@@ -117,14 +120,14 @@ def of_file(path: Path, reader: Reader, about: dict[str, Any], *, total: int | N
         The file.
     reader : callable
         Reads it from the start; the same chunks each time.
-    about : dict
-        What else makes two readings the same: part of `Intake.identity`.
+    settings : dict
+        How it is read: `Intake.settings`.
     total : int, optional
         Its rows, where known.
     """
     stamp = _stamp(path)
-    identity = {"name": path.name, "size": stamp[1], "sha256": _digest(path), **about}
-    return Intake(path.name, reader, identity, path=path, total=total, stamp=stamp)
+    identity = {"name": path.name, "size": stamp[1], "sha256": _digest(path)}
+    return Intake(path.name, reader, identity, settings, path=path, total=total, stamp=stamp)
 
 
 def _read(

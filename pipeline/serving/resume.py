@@ -11,8 +11,8 @@ from pipeline.errors import OutputError
 from pipeline.serving.progress import Event, Report
 from pipeline.serving.work import Record, Work
 
-SAME = ("format", "input", "scorer", "settings")
-"""Parts of the journal's first line that must agree with this run; else it starts anew, and says which differed."""
+MAY_DIFFER = ("now",)
+"""Parts of the journal's first line that may differ from this run's; any other starts it anew, and it says which."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def take_up(work: Work, out: Path, header: Record, *, force: bool, report: Repor
         The output is there already, and it isn't the one that this journal was about to finish.
     """
     before = next(work.records(), None)
-    changed = [] if before is None else [k for k in SAME if before.get(k) != header[k]]
+    changed = [] if before is None else [k for k in header if k not in MAY_DIFFER and before.get(k) != header[k]]
     state = None if before is None or changed else _found(work, out, before)
     if out.exists() and not force and not (state and state.published):
         raise OutputError("the output is already there", where=out.name, do="name another, or replace it with --force")

@@ -31,7 +31,7 @@ def run(job: dict[str, Any]) -> int:
     settings = Settings(force=job.get("force", False))
     scorer = StandIn(job.get("version", "standin-1"), pause=job.get("pause", 0.0))
     try:
-        intake = made_intake(Path(job["source"]), chunk_rows=6)
+        intake = made_intake(Path(job["source"]), chunk_rows=job.get("chunk_rows", 6))
         score_file(intake, Path(job["out"]), scorer, now=NOW, settings=settings)
     except TriageError as error:
         print(error, file=sys.stderr)
@@ -39,8 +39,9 @@ def run(job: dict[str, Any]) -> int:
     return 0
 
 
-def child(job: dict[str, Any]) -> int:
-    """Fork, perhaps kill, wait; the exit code, or minus the signal."""
+def child(job: dict[str, Any]) -> dict[str, Any]:
+    """Fork, perhaps kill, wait; the exit code (or minus the signal), seconds, and the peak of memory."""
+    begun = time.perf_counter()
     pid = os.fork()
     if pid == 0:
         if "kill_at" in job:
@@ -53,11 +54,11 @@ def child(job: dict[str, Any]) -> int:
     if "kill_after" in job:
         time.sleep(job["kill_after"])
         os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    _, status, used = os.wait4(pid, 0)
+    seconds = time.perf_counter() - begun
+    return {"code": os.waitstatus_to_exitcode(status), "seconds": seconds, "peak_kilobytes": used.ru_maxrss}
 
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        begun = time.perf_counter()
-        code = child(json.loads(line))
-        print(json.dumps({"code": code, "seconds": time.perf_counter() - begun}), flush=True)
+        print(json.dumps(child(json.loads(line))), flush=True)
