@@ -61,7 +61,7 @@ def derive(
     """
     data = Data(tickets, events, articles, last_rows(tickets, events), end_of_data(tickets, events))
     frames = [schema.empty("outcomes")]
-    for definition in definitions.values():
+    for definition in sorted(definitions.values(), key=_place):
         found = FORMS[definition.form](data, definition)
         found = known_by_column(data, definition, found)
         found["ticket_id"] = tickets["ticket_id"].to_numpy()[found["row"].to_numpy(np.int64)]
@@ -115,3 +115,7 @@ def check_values(
                 got=f"{len(common)} values, such as {shown}",
                 do="write the values as the file has them",
             )
+
+
+def _place(definition: Definition) -> int:
+    return OUTCOME_NAMES.index(definition.outcome)

@@ -77,7 +77,8 @@ def write(folder: Path, frames: dict[str, pd.DataFrame], rejects: pd.DataFrame, 
         before = folder / REJECTS
         old_lines = before.read_text("utf-8") if before.exists() else ""
         (aside / REJECTS).write_text(old_lines + "".join(_reject_lines(rejects)), "utf-8")
-        (aside / RECORD).write_text(json.dumps(said, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
+        # Keys stay as they were written: the order of priority levels means something.
+        (aside / RECORD).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", "utf-8")
         aside.rename(folder / _READY)
     except OSError as error:
         got, do = os.strerror(error.errno or 0), "free space or name another folder"

@@ -49,7 +49,7 @@ def oddities(exported: pd.DataFrame) -> pd.DataFrame:
             "number": f"Q-{last + 1 + i}",
             "opened_at": exported["opened_at"].iloc[-1],
             "requester": f"C{90_001 + i}",
-            "contact_type": ("email", "web", "chat")[i % 3],
+            "contact_type": "email" if "<" in letter["body"] else ("email", "web", "chat")[i % 3],
             "locale": None,
             "summary": letter["subject"] or None,
             "description": letter["body"] or None,

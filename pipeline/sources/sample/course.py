@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.sources.sample.grammar import Random, bell, phrases, pick, read, speak, weighted
 from pipeline.sources.sample.letters import Slots
-from pipeline.sources.sample.world import LEVELS, Matter, level, living_name, topics
+from pipeline.sources.sample.subjects import living_name, topics
+from pipeline.sources.sample.world import LEVELS, Matter, level
 
 Event = tuple[str, datetime, str, str, str | None, str | None, str | None]
 """ticket_id, occurred_at, kind, actor, field, value, text."""

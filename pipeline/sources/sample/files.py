@@ -54,8 +54,8 @@ def write(sample: Sample, out: Path, *, force: bool = False) -> None:
             (out / name).unlink(missing_ok=True)
     if out.is_dir() and any(p.name != LOCK for p in out.iterdir()):
         raise OutputError("the folder isn't empty", where=str(out), do="name a new folder, or use --force")
-    frames = {"tickets": sample.tickets, "events": sample.events, "articles": sample.articles}
-    add(out, Part(**frames, outcomes=OUTCOMES, record=_record(sample)))
+    part = Part(sample.tickets, sample.events, sample.articles, outcomes=OUTCOMES, record=_record(sample))
+    add(out, part)
     (out / LOCK).unlink(missing_ok=True)
     _parquet(sample.truth, out / "truth.parquet")
     _text(out / "mapping.yaml", MAPPING)

@@ -6,12 +6,13 @@ import html
 from datetime import timedelta
 
 from pipeline.sources.sample.grammar import Phrase, Random, phrases, pick, read, speak
-from pipeline.sources.sample.world import Matter, topics
+from pipeline.sources.sample.subjects import topics
+from pipeline.sources.sample.world import Matter
 
 _MOODS = ("mood_good", "mood_flat", "mood_bad", "mood_awful")
-_MOOD_SAID = (0.6, 0.4, 0.9, 1.0)
-_VAGUE = 0.16
-_NO_FIRM_SUBJECT = 0.62
+_MOOD_SAID = (0.6, 0.4, 0.95, 1.0)
+_VAGUE = 0.08
+_NO_FIRM_SUBJECT = 0.58
 
 
 class Slots(dict[str, str]):
@@ -28,7 +29,7 @@ class Slots(dict[str, str]):
 
     def _make(self, name: str) -> str:
         matter, random, words = self._matter, self._random, read("words")
-        if name in ("product", "der", "den", "dem"):
+        if name in ("product", "a_product", "der", "den", "dem"):
             self._name_product()
             return self[name]
         if name in words[matter.language]:
@@ -39,6 +40,8 @@ class Slots(dict[str, str]):
             return f"{matter.customer.first} {matter.customer.surname}"
         if name == "date":
             return _day(matter, 2 + int(random() * 19))
+        if name == "bought":
+            return self._bought()
         if name == "version":
             return matter.version
         if name == "amount":
@@ -54,10 +57,17 @@ class Slots(dict[str, str]):
         number = first + int(random() * width)
         return f"QF-{number}" if name == "order" else str(number)
 
+    def _bought(self) -> str:
+        """Month and year that go with the age in months."""
+        at = self._matter.at
+        month = at.year * 12 + at.month - 1 - int(self["months"])
+        return f"{read('words')[self._matter.language]['month'][month % 12]} {month // 12}"
+
     def _name_product(self) -> None:
         known = read("words")["products"][self._matter.product]
         self["der"], self["den"], self["dem"] = pick(known["de"], self._random)
         self["product"] = pick(known["en"], self._random) if self._matter.language == "en" else self._matter.product
+        self["a_product"] = f"{'an' if self['product'][0] in 'aeiou' else 'a'} {self['product']}"
 
 
 def compose(matter: Matter, random: Random) -> tuple[str, str]:
@@ -84,7 +94,7 @@ def chase(subject: str, body: str, matter: Matter, random: Random) -> tuple[str,
     line = _say("chaser", matter, Slots(matter, random), random)
     if body.startswith("<"):
         return subject, f"<p>{html.escape(line, quote=False)}</p>{body}"
-    return f"Re: {subject}" if random() < 0.4 else subject, f"{line}\n\n{body}"
+    return f"Re: {subject}" if subject and random() < 0.4 else subject, f"{line}\n\n{body}"
 
 
 def _sentences(matter: Matter, slots: Slots, random: Random) -> list[str]:
@@ -93,7 +103,7 @@ def _sentences(matter: Matter, slots: Slots, random: Random) -> list[str]:
     remark = random()
     if matter.other and remark < 0.35:
         out.append(_aside("before", matter, slots, random))
-    background = [_say("background", matter, slots, random) for _ in range(int(random() * 2.4))]
+    background = _background(matter, slots, random)
     if random() < 0.5:
         out += background
         background = []
@@ -105,7 +115,8 @@ def _sentences(matter: Matter, slots: Slots, random: Random) -> list[str]:
         out += _several(matter.intent.said[language], 1 + int(random() * 2.3), slots, random)
     out += background
     if matter.hurry and random() < 0.85:
-        out.append(_say("hurry" if matter.hurry > 0 else "calm", matter, slots, random))
+        hurry = "hurry_business" if matter.customer.tier == "business" else "hurry"
+        out.append(_say(hurry if matter.hurry > 0 else "calm", matter, slots, random))
     if random() < _MOOD_SAID[matter.mood]:
         out.append(_say(_MOODS[matter.mood], matter, slots, random))
         if matter.mood == 3:
@@ -121,6 +132,14 @@ def _several(pool: tuple[Phrase, ...], count: int, slots: Slots, random: Random)
     while len(chosen) < min(count, len(pool)):
         chosen.add(int(random() * len(pool)))
     return [_capital(speak(pool[i], random, slots)) for i in sorted(chosen)]
+
+
+def _background(matter: Matter, slots: Slots, random: Random) -> list[str]:
+    """What people tell although nobody asked."""
+    pool = phrases(matter.language)["background"]
+    if matter.intent.products or matter.intent.symptoms:
+        pool += phrases(matter.language)["background_machine"]
+    return _several(pool, int(random() * 2.4), slots, random)
 
 
 def _symptom(matter: Matter, slots: Slots, random: Random) -> list[str]:
@@ -154,7 +173,6 @@ def _say(kind: str, matter: Matter, slots: Slots, random: Random) -> str:
 
 
 def _machine(matter: Matter, slots: Slots, random: Random) -> tuple[str, str]:
-    slots.update(matter.extra)
     subject = speak(matter.topic.subjects["en"][0], random, slots)
     return subject, speak(matter.intent.said["en"][0], random, slots)
 
@@ -175,6 +193,8 @@ def _dress(parts: list[str], matter: Matter, slots: Slots, random: Random) -> st
     """The letter as the channel delivers it."""
     if matter.channel == "web" and random() < 0.15:
         return "\n\n".join([_say("banner", matter, slots, random), *parts])
+    if matter.channel == "phone" and random() < 0.6:
+        parts = [_say("call", matter, slots, random), *parts]
     if matter.channel != "email":
         return "\n\n".join(parts) if random() < 0.6 else " ".join(parts)
     if random() < 0.25:

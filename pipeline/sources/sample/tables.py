@@ -12,10 +12,13 @@ from typing import Any
 import pandas as pd
 
 from pipeline.history.outcomes import derive, parse_definitions
+from pipeline.sources.sample.arrivals import as_exported, oddities
 from pipeline.sources.sample.course import Event, events, labels, link, tags
 from pipeline.sources.sample.grammar import Random, read
+from pipeline.sources.sample.hours import START
 from pipeline.sources.sample.letters import chase, compose
-from pipeline.sources.sample.world import START, Matter, living_name, matters
+from pipeline.sources.sample.subjects import living_name
+from pipeline.sources.sample.world import Matter, matters
 from pipeline.tickets import schema
 
 OUTCOMES: dict[str, Any] = {
@@ -29,6 +32,7 @@ OUTCOMES: dict[str, Any] = {
 
 _FIELDS = ("product", "tier", "country", "version", "tags")
 _ARRIVALS = 288
+_BLOCK = 10_000
 
 
 @dataclass(frozen=True)
@@ -57,30 +61,22 @@ class Sample:
 
 def generate(*, seed: int = 7, tickets: int = 4000, days: int = 365) -> Sample:
     """A helpdesk of `tickets` tickets within `days` days; the same seed gives the same bytes."""
-    from pipeline.sources.sample.arrivals import as_exported, oddities
-
-    end = START + timedelta(days=days)
-    random = standard.Random(f"{seed}:course").random
-    rows: list[dict[str, Any]] = []
-    new: list[dict[str, Any]] = []
-    truth: list[dict[str, Any]] = []
-    log: list[Event] = []
-    for matter, row in _written(seed=seed, tickets=tickets, days=days, arrivals=_ARRIVALS):
-        filed = labels(matter, random)
-        row["fields.tags"] = tags(matter, random)
-        truth.append(_truth(matter, filed if matter.number < tickets else {}))
-        if matter.number >= tickets:
-            new.append(row)
-            continue
-        rows.append(row)
-        log += [e for e in events(matter, filed, random) if e[1] < end]
-    arrivals = as_exported(pd.DataFrame(new))
-    frames = {"tickets": _typed(pd.DataFrame(rows), "tickets"), "events": _events(log), "articles": articles()}
+    parts: dict[str, list[pd.DataFrame]] = {"tickets": [], "events": [], "new": [], "truth": []}
+    for block in _blocks(seed=seed, tickets=tickets, days=days):
+        for name, frame in block.items():
+            parts[name].append(frame)
+    made = {name: pd.concat([f for f in frames if len(f)], ignore_index=True) for name, frames in parts.items()}
+    made["events"]["seq"] = pd.Series(range(len(made["events"])), dtype="Int64")
+    arrivals = as_exported(made["new"])
+    pages = articles()
+    definitions = parse_definitions(OUTCOMES, "sample")
     return Sample(
-        **frames,
-        outcomes=derive(definitions=parse_definitions(OUTCOMES, "sample"), **frames),
+        tickets=made["tickets"],
+        events=made["events"],
+        outcomes=derive(made["tickets"], made["events"], definitions, articles=pages),
+        articles=pages,
         arrivals=pd.concat([arrivals, oddities(arrivals)], ignore_index=True),
-        truth=pd.DataFrame(truth),
+        truth=made["truth"],
         seed=seed,
         days=days,
     )
@@ -90,7 +86,7 @@ def iter_tickets(*, seed: int = 7, tickets: int = 4000, days: int = 365, chunk: 
     """Only the tickets of `generate`, without tags, in frames of `chunk` rows: any number, in flat memory."""
     rows = (row for _, row in _written(seed=seed, tickets=tickets, days=days, arrivals=0))
     while block := list(islice(rows, chunk)):
-        yield _typed(pd.DataFrame(block), "tickets")
+        yield _typed(block, "tickets")
 
 
 def articles() -> pd.DataFrame:
@@ -103,7 +99,31 @@ def articles() -> pd.DataFrame:
                 article_id = key if language == "en" else f"{key}-de"
                 body = "".join(f"<p>{p}</p>" for p in text)
                 rows.append((article_id, title, article_id, link(article_id), language, "Quillfeather", body))
-    return _typed(pd.DataFrame(rows, columns=schema.names("articles")), "articles")
+    return schema.conform(pd.DataFrame(rows, columns=schema.names("articles")), "articles")
+
+
+def _blocks(*, seed: int, tickets: int, days: int) -> Iterator[dict[str, pd.DataFrame]]:
+    """Frames of a block of tickets after the other, so that half a million don't lie about as Python objects."""
+    random = standard.Random(f"{seed}:course").random
+    end = START + timedelta(days=days)
+    written = _written(seed=seed, tickets=tickets, days=days, arrivals=_ARRIVALS)
+    while block := list(islice(written, _BLOCK)):
+        rows: list[dict[str, Any]] = []
+        new: list[dict[str, Any]] = []
+        truth: list[dict[str, Any]] = []
+        log: list[Event] = []
+        for matter, row in block:
+            filed = labels(matter, random) if matter.number < tickets else {}
+            row["fields.tags"] = tags(matter, random)
+            truth.append(_truth(matter, filed))
+            (rows if filed else new).append(row)
+            log += [e for e in events(matter, filed, random) if e[1] < end] if filed else []
+        yield {
+            "tickets": _typed(rows, "tickets"),
+            "events": _events(log),
+            "new": _typed(new, "tickets"),
+            "truth": _facts(truth),
+        }
 
 
 def _written(*, seed: int, tickets: int, days: int, arrivals: int) -> Iterator[tuple[Matter, dict[str, Any]]]:
@@ -150,7 +170,7 @@ def _truth(matter: Matter, filed: dict[str, str]) -> dict[str, Any]:
         "escalation_probability": round(matter.escalation_probability, 4),
         "escalated": matter.escalated,
         "label_is_wrong": _is_wrong(matter, filed["topic"]) if filed else None,
-        "repeats": matter.chases,
+        "repeats": None if matter.chases is None else f"Q-{100_000 + matter.chases}",
         "machine": matter.topic.machine,
     }
 
@@ -161,12 +181,15 @@ def _is_wrong(matter: Matter, filed: str) -> bool:
     return name not in (matter.topic.name, living_name(matter.topic.name, 1.0))
 
 
+def _facts(truth: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(truth).astype({"repeats": "str", "label_is_wrong": "boolean"})
+
+
 def _events(log: list[Event]) -> pd.DataFrame:
     frame = pd.DataFrame(log, columns=["ticket_id", "occurred_at", "kind", "actor", "field", "value", "text"])
     frame["received_at"] = frame["occurred_at"]
-    frame["seq"] = range(len(frame))
-    return _typed(frame, "events")
+    return schema.conform(frame, "events")
 
 
-def _typed(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    return schema.conform(frame, name)
+def _typed(rows: list[dict[str, Any]], name: str) -> pd.DataFrame:
+    return schema.conform(pd.DataFrame(rows), name)
