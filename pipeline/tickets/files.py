@@ -216,10 +216,18 @@ def _known_array(frame: pd.DataFrame, column: Column) -> pa.Array:
     kind_ = arrow_type(column)
     if column.name not in frame:
         return pa.nulls(len(frame), type=kind_)
-    return pa.Array.from_pandas(frame[column.name], type=kind_)
+    return _times(frame[column.name]) if column.kind == "time" else pa.Array.from_pandas(frame[column.name], type=kind_)
+
+
+def _times(values: pd.Series) -> pa.Array:
+    """Times with a zone, without Arrow's detour over `Series.values`, which pandas has deprecated for them."""
+    utc = pd.to_datetime(values, utc=True).dt.tz_convert(None).astype("datetime64[us]").to_numpy()
+    return pa.array(utc, type=pa.timestamp("us"), from_pandas=True).cast(pa.timestamp("us", tz="UTC"))
 
 
 def _array(values: pd.Series) -> pa.Array:
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return _times(values)
     if values.dtype == object:
         values = values.astype("str")
     array = pa.Array.from_pandas(values)
