@@ -21,6 +21,8 @@ from pipeline.training.audit import give_away_columns
 from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, TARGETS, attach
 from pipeline.training.split import stable_order
 
+RAW_PREFIX = "raw."
+
 DATED_SHARE = 0.9
 """With fewer tickets than this having a creation time, the split is by a stable hash."""
 
@@ -75,6 +77,8 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
     """`prepare` of what was read already."""
     definitions, outcomes = relabel(raw, params.outcomes)
     parsed = parse(raw.tickets, params.tickets)
+    for name in ("subject", "body"):  # as they came: what the drift of tonight's input is held against
+        parsed[RAW_PREFIX + name] = raw.tickets[name]
     refused = parsed["error"].dropna().value_counts().to_dict()
     parsed = parsed[parsed["error"].isna()].drop(columns=["error"])
     if parsed.empty:

@@ -1,0 +1,51 @@
+"""All stages in one go, in memory: RAW_DIR → scorer and report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+
+from pipeline.config import Params
+from pipeline.scorer import Scorer
+from pipeline.training.assemble import assemble
+from pipeline.training.featurize import Featurized, featurize
+from pipeline.training.prepare import Prepared, prepare
+from pipeline.training.train import Target, Trained, train
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came out.
+
+    Attributes
+    ----------
+    scorer : Scorer
+        Not saved yet.
+    """
+
+    prepared: Prepared
+    featurized: Featurized
+    trained: dict[str, Trained]
+    scorer: Scorer
+
+
+def run(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None, say: Say = print) -> Ran:
+    """prepare → featurize → train → assemble.
+
+    Raises
+    ------
+    GateError
+        No model passed its gate.
+    """
+    prepared = prepare(raw_dir, params, test_from=test_from)
+    say(f"prepared {len(prepared.frame):,} tickets")
+    featurized = featurize(prepared, params, say=say)
+    targets: list[Any] = [t for t in get_args(Target) if t in prepared.about["targets"]]
+    trained = {t: train(t, prepared, featurized, params, say=say) for t in targets}
+    return Ran(prepared, featurized, trained, assemble(prepared, featurized, trained, params))
