@@ -44,7 +44,10 @@ _CONTROL = re.compile(
 _WORD = re.compile(r"\S{1,200}")
 _LETTERS = re.compile(r"[^\W\d_]")
 _FEWEST_LETTERS = 3
-_PLACEHOLDERS = re.compile(r"'{0,5}(?:bold|italic) text'{0,5}|(?<=['\" ])(?:link title|heading text)(?=['\" ])")
+_EDITOR_TEXT = re.compile(
+    r"(<(?:strong|em)>[\s#*']{0,8}|'{1,8})(?:bold|italic) text|(?:bold|italic) text(?='|\s?</?(?:strong|em|a)>)"
+)
+"""What an editor's buttons insert for the writer to replace, where it stands as they left it (wiki or HTML marks)."""
 
 
 def clean(text: str) -> str:
@@ -68,8 +71,9 @@ def clean(text: str) -> str:
     >>> clean("<p>It won&#39;t start.</p><p>-- <br>Ada</p>")
     "It won't start."
     """
-    plain = fold(_without_markup(text))
-    kept = fold(own_words(_PLACEHOLDERS.sub(" ", plain) if " text" in plain else plain))
+    if "bold text" in text or "italic text" in text:
+        text = _EDITOR_TEXT.sub(r"\1 ", text)
+    kept = fold(own_words(fold(_without_markup(text))))
     return kept if enough_letters(kept) else fold(_without_markup(text, quotes=True))
 
 

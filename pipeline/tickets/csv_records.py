@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
+import itertools
 import re
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def read(lines: Lines, path: Path | str) -> tuple[list[str], Iterator[Record]]:
         If there is no header, or none that can be read.
     """
     csv.field_size_limit(2**31 - 1)
-    source = _Source(lines, deque())
+    source = _Source(lines)
     first = next((line for line in source if line.strip() and line != _END), None)
     if first is None:
         raise InputError("the file has no header", where=str(path), do="write the column names into the first line")
@@ -57,9 +58,13 @@ def read(lines: Lines, path: Path | str) -> tuple[list[str], Iterator[Record]]:
 class _Source:
     """Lines to be read again, then those of the file, then `_END`; those of the record at hand are kept."""
 
-    def __init__(self, lines: Lines, again: deque[tuple[str, str | None]]) -> None:
-        self._lines, self._again = lines, again
-        self._kept: list[tuple[str, str | None]] = []
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._again: Iterator[tuple[str, str | None]] = iter(())
+        self._first: tuple[str, str | None] | None = None
+        self._more = io.StringIO(newline="")
+        self._flags: dict[int, str] = {}
+        self._count = 0
         self._size = 0
         self.ended = False
 
@@ -69,37 +74,59 @@ class _Source:
     def __next__(self) -> str:
         if self.ended:
             raise StopIteration
-        if self._again:
-            line, flag = self._again.popleft()
+        line, flag = next(self._again, None) or self._read()
+        if line is _END:
+            self.ended = True
+            return line
+        if self._first is None:
+            self._first = line, flag
         else:
-            try:
-                line, flag = next(self._lines), self._lines.flag
-            except StopIteration:
-                self.ended = True
-                return _END
-        self._kept.append((line, flag))
+            self._more.write(line)
+            if flag is not None:
+                self._flags[self._count] = flag
+            if self._size > _LONGEST_RECORD:
+                self._size += len(line)
+                raise _EndlessError
+        self._count += 1
         self._size += len(line)
-        if self._size > _LONGEST_RECORD and len(self._kept) > 1:
-            raise _EndlessError
         return line
 
+    def _read(self) -> tuple[str, str | None]:
+        try:
+            return next(self._lines), self._lines.flag
+        except StopIteration:
+            return _END, None
+
     def put_back(self, line: str) -> None:
-        self._again.appendleft((line, None))
+        """The line will be read again before all others."""
+        self._again = itertools.chain([(line, None)], self._again)
 
     def take(self) -> tuple[int, str | None]:
         """(characters, what was wrong with a line) of the record just read."""
-        size = self._size
-        flag = self._kept[0][1] if len(self._kept) == 1 else next((f for _, f in self._kept if f is not None), None)
-        self._kept.clear()
-        self._size = 0
+        size, flag = self._size, self._first[1] if self._first is not None else None
+        if self._count > 1:
+            flag = flag or next(iter(self._flags.values()), None)
+        self._forget()
         return size, flag
 
     def rewind(self) -> None:
         """All lines but the first of the record at hand will be read again."""
-        self._again.extendleft(reversed(self._kept[1:]))
-        self._kept.clear()
-        self._size = 0
+        again = self._more
+        again.seek(0)
+        self._more = io.StringIO(newline="")
+        flags = self._flags
+        lines = ((line, flags.get(number)) for number, line in enumerate(again, start=1))
+        self._again = itertools.chain(lines, self._again)
+        self._flags = {}
+        self._forget()
         self.ended = False
+
+    def _forget(self) -> None:
+        if self._count > 1:
+            self._more = io.StringIO(newline="")
+            self._flags = {}
+        self._first = None
+        self._count = self._size = 0
 
 
 def _records(source: _Source, separator: str, width: int) -> Iterator[Record]:

@@ -144,12 +144,13 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         raise InputError("no such file", where=str(path), do="run the stage or the import that writes it")
     try:
         with path.open("rb") as stream:
-            table = pq.read_table(stream, columns=columns)
+            source = pq.ParquetFile(stream)
+            missing = sorted(set(columns or []) - set(source.schema_arrow.names))
+            table = source.read(columns=None if missing else columns)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
             "the Parquet file can't be read", where=str(path), got=type(error).__name__, do="write it again"
         ) from error
-    missing = sorted(set(columns or []) - set(table.column_names))
     if missing:
         raise InputError("a column is missing", where=str(path), got=", ".join(missing), do="write the file again")
     return cast(pd.DataFrame, table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
@@ -182,7 +183,7 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     InputError
         For a missing file, or a line that holds no JSON object.
     """
-    with opened(path) as stream:
+    with opened(path, may_be_empty=True) as stream:
         for number, line in enumerate(stream, start=1):
             try:
                 value = json.loads(line)

@@ -65,8 +65,8 @@ _DISCLAIMER = re.compile(
 )
 _WROTE = re.compile(
     r"(?:\bwrote|\bwrites|\bschrieb(?:\s.{0,120})?|\ba écrit|\bescribió|\bescreveu|\bha scritto"
-    r"|\bschreef(?:\s.{0,120})?|\bnapisał(?:\(a\)|a)?"
-    r"|\bnapsala?|\bírta|\byazdı|\bkirjoitti|\bnapisala?|\bskrev(?:\s.{0,120})?)\s?:\s{0,3}$",
+    r"|\bschreef(?:\s.{0,120})?|\bnapisał(?:\(a\)|a)?|\bpisze"
+    r"|\bnapsala?|\bírta(?:\s\(.{0,80}\))?|\byazdı|\bkirjoitti|\bnapisala?|\bskrev(?:\s.{0,120})?)\s?:\s{0,3}$",
     re.IGNORECASE,
 )
 _WROTE_OPENS = re.compile(
@@ -74,6 +74,8 @@ _WROTE_OPENS = re.compile(
     re.I,
 )
 _HAS_DATE_OR_ADDRESS = re.compile(r"\d|@|\[EMAIL\]|<")
+_ADDRESS = re.compile(r"\w@\w|\[EMAIL\]")
+_CLOCK = re.compile(r"\d{1,2}[:.h]\d{2}\b|\b\d{4}\b|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 _SEPARATOR = re.compile(
     r"^\W{0,3}[-_=*]{3,}\s?(?:Original (?:Message|Appointment)|Ursprüngliche Nachricht|Originalnachricht"
     r"|Message d'origine|Message original"
@@ -128,6 +130,7 @@ _SIGNATURE_LINES = 6
 _SIGNATURE_WIDTH = 70
 _SIGNATURE_WORDS = 8
 _HEAD_REACH = 5
+_FEWEST_OWN_WORDS = 4
 
 
 def own_words(text: str) -> str:
@@ -181,14 +184,18 @@ def _unquoted(lines: list[str]) -> list[str]:
         if line.lstrip().startswith(">"):
             continue
         forwarded = forwarded or bool(_FORWARDED.match(line))
-        if not forwarded and (_SEPARATOR.match(line) or _opens_headers(lines, position)):
+        if not forwarded and _SEPARATOR.match(line):
             return kept
-        length = _attribution(lines, position)
-        if length:
-            if not any(later.lstrip().startswith(">") for later in lines[position + length : position + length + 3]):
+        if not forwarded and _opens_headers(lines, position):
+            if sum(len(own.split()) for own in kept) >= _FEWEST_OWN_WORDS:
                 return kept
+            forwarded = True  # "FYI" above a mail: the mail is what it is about
+        length = _attribution(lines, position)
+        if length and any(later.lstrip().startswith(">") for later in lines[position + length : position + length + 3]):
             skip = length - 1
             continue
+        if length and _is_certain("\n".join(lines[position : position + length])):
+            return kept
         kept.append(line)
     return kept
 
@@ -213,6 +220,11 @@ def _attribution(lines: list[str], position: int) -> int:
         if end <= len(lines) and len(lines[end - 1]) <= 300 and _WROTE.search(lines[end - 1]):
             return length
     return 0
+
+
+def _is_certain(attribution: str) -> bool:
+    """Whether all that follows may go though none of it is marked by `>`: somebody's address, or a date and a clock."""
+    return bool(_ADDRESS.search(attribution) or (_WROTE_OPENS.match(attribution) and _CLOCK.search(attribution)))
 
 
 def _unsigned(lines: list[str]) -> list[str]:

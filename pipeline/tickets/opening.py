@@ -47,7 +47,7 @@ BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 @contextmanager
-def opened(path: Path | str) -> Iterator[io.BufferedReader]:
+def opened(path: Path | str, *, may_be_empty: bool = False) -> Iterator[io.BufferedReader]:
     """The bytes of a file, or of standard input for `-`, unpacked if they are gzip.
 
     Raises
@@ -73,7 +73,7 @@ def opened(path: Path | str) -> Iterator[io.BufferedReader]:
             "the file can't be opened", where=str(path), got=error.strerror or "", do="check its permissions"
         ) from error
     with stream:
-        yield _unpacked(stream, str(path))
+        yield _unpacked(stream, str(path), may_be_empty=may_be_empty)
 
 
 def kind(head: bytes, path: Path | str, given: str | None) -> str:
@@ -162,12 +162,13 @@ class Lines:
         return line
 
 
-def _unpacked(stream: io.BufferedReader, where: str) -> io.BufferedReader:
+def _unpacked(stream: io.BufferedReader, where: str, *, may_be_empty: bool = False) -> io.BufferedReader:
     head = stream.peek(8)[:8]
-    if not head:
+    if not head and not may_be_empty:
         raise InputError("the file is empty", where=where, do="name a file with records")
     if head.startswith(_GZIP):
-        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream, mode="rb")), 1 << 20)
+        # Not buffered once more: what was unpacked before the file breaks must still come out.
+        return cast(io.BufferedReader, gzip.GzipFile(fileobj=stream, mode="rb"))
     for magic, what in _OTHERS.items():
         if head.startswith(magic):
             raise InputError(

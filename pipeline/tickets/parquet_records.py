@@ -60,7 +60,7 @@ def read(stream: io.BufferedReader, path: Path | str, chunk_rows: int) -> Iterat
 
 def _seekable(stream: io.BufferedReader) -> BinaryIO:
     """Parquet is read from its end: pipes and packed files are first laid into a temporary file."""
-    if stream.seekable() and not isinstance(stream.raw, gzip.GzipFile):
+    if stream.seekable() and not isinstance(cast(object, stream), gzip.GzipFile):
         return stream
     copy = tempfile.TemporaryFile()  # noqa: SIM115  (the caller closes it)
     shutil.copyfileobj(stream, copy)
