@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.config import Tickets
 from pipeline.errors import InputError
 from pipeline.history.events import created_events, field_events, joined, make_events
 from pipeline.history.identity import pseudonyms
@@ -132,6 +133,9 @@ def _tickets(questions: pd.DataFrame, now: pd.Timestamp | None) -> tuple[pd.Data
     readable = codes.isna().to_numpy(bool)
     ids[readable] = IdsSeen().codes(questions["id"][readable])
     codes = codes.where(codes.notna(), ids).where(lambda c: c.notna(), time_codes)
+    too_long = _lengths(questions, "title", "content") > Tickets.max_characters
+    codes = codes.mask(codes.isna() & too_long, "text_too_long")
+    questions = questions.assign(content=questions["content"].mask(too_long), title=questions["title"].mask(too_long))
     fields = {schema.FIELD_PREFIX + name: values for name, values in creation_fields(questions).items()}
     tickets = pd.DataFrame(
         {
@@ -176,7 +180,7 @@ def _replies(answers: pd.DataFrame, now: pd.Timestamp | None, *, first_seq: int)
         received_at=when,
         seq=pd.Series(range(first_seq, first_seq + len(kept)), index=kept.index, dtype="Int64"),
         actor=pseudonyms(kept["creator"]),
-        text=redacted(kept["content"]),
+        text=redacted(kept["content"].mask(_lengths(kept, "content") > Tickets.max_characters)),
     )
     return replies.reset_index(drop=True), answers[~good]
 
@@ -238,6 +242,11 @@ def _prepared(frame: pd.DataFrame, needed: tuple[str, ...], name: str) -> pd.Dat
     cleaned = {c: wide[c] if c == "error" else without_missing(wide[c], ()) for c in columns}
     source = pd.Series([f"{name}:row-{n}" for n in frame.index], index=frame.index, dtype="str")
     return pd.DataFrame(cleaned, index=frame.index).assign(source=source)
+
+
+def _lengths(frame: pd.DataFrame, *columns: str) -> pd.Series:
+    """Characters in some columns together, row by row."""
+    return sum((frame[c].str.len().fillna(0) for c in columns), start=pd.Series(0.0, index=frame.index))
 
 
 def _positions(frame: pd.DataFrame) -> pd.Series:

@@ -166,6 +166,15 @@ def test_a_bad_record_has_a_code_and_its_line(tmp_path: Path) -> None:
     assert lines[0] == '{"source": "q.csv:row-2", "code": "duplicate_id", "ticket_id": "1"}'
 
 
+def test_a_text_of_megabytes_is_refused_and_a_reply_of_megabytes_has_no_text(tmp_path: Path) -> None:
+    questions = put(tmp_path / "q.csv", [question(1), question(2, content="x" * 1_100_000)])
+    answers = put(tmp_path / "a.csv", [answer(11, 1, content="y" * 1_100_000)])
+    summary = import_kitsune([questions], tmp_path / "raw", answers=[answers], now=NOW)
+    assert summary.refused == {"text_too_long": 1}
+    events = load_raw(tmp_path / "raw").events
+    assert events[events["kind"] == "reply"]["text"].isna().all()
+
+
 def test_a_file_of_another_kind_names_the_missing_column(tmp_path: Path) -> None:
     row = {"id": "1", "created_at": "2026-03-01", "title": "t", "content": "c", "creator": "u"}
     path = put(tmp_path / "q.csv", [row])
