@@ -93,7 +93,7 @@ def chase(subject: str, body: str, matter: Matter, random: Random) -> tuple[str,
     """The same letter again, with a line before it."""
     line = _say("chaser", matter, Slots(matter, random), random)
     if body.startswith("<"):
-        return subject, f"<p>{html.escape(line, quote=False)}</p>{body}"
+        return subject, f"<p>{_escaped(line)}</p>{body}"
     return f"Re: {subject}" if subject and random() < 0.4 else subject, f"{line}\n\n{body}"
 
 
@@ -204,10 +204,20 @@ def _dress(parts: list[str], matter: Matter, slots: Slots, random: Random) -> st
     quoted = _say("quoted", matter, slots, random) if random() < 0.2 else ""
     head = _say("quote", matter, slots, random) if quoted else ""
     if random() < 0.35:
-        inner = "".join(f"<p>{html.escape(p, quote=False).replace(chr(10), '<br>')}</p>" for p in parts)
-        quote = f"<div>{head}</div><blockquote>{html.escape(quoted, quote=False)}</blockquote>" if quoted else ""
-        return f'<div dir="ltr">{inner}{quote}</div>'
+        return _as_html(parts, head, quoted)
     return "\n\n".join([*parts, f"{head}\n> {quoted}"] if quoted else parts)
+
+
+def _as_html(parts: list[str], head: str, quoted: str) -> str:
+    """The letter as a mail program sends it."""
+    paragraphs = "".join(f"<p>{_escaped(p)}</p>" for p in parts)
+    if quoted:
+        quoted = f'<div class="gmail_quote"><div>{head}</div><blockquote>{_escaped(quoted)}</blockquote></div>'
+    return f'<div dir="ltr">{paragraphs}{quoted}</div>'
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False).replace("\n", "<br>")
 
 
 def _slip(text: str, matter: Matter, random: Random) -> str:

@@ -82,7 +82,9 @@ def test_a_folder_that_holds_something_is_refused_unless_forced(tmp_path: Path) 
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
-def test_what_was_written_is_read_back_as_raw_data_with_its_outcomes_and_their_order(sample: Sample, tmp_path: Path) -> None:
+def test_what_was_written_is_read_back_as_raw_data_with_its_outcomes_and_their_order(
+    sample: Sample, tmp_path: Path
+) -> None:
     write(sample, tmp_path / "made")
     raw = load_raw(tmp_path / "made")
     pd.testing.assert_frame_equal(raw.outcomes, sample.outcomes)
