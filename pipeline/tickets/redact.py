@@ -57,11 +57,12 @@ _IBAN_LENGTHS = {
 
 _GAP = r"[ .\-/\u00a0]"
 _PHONE = re.compile(
-    r"(?<![\w.,:/#=+\-])(?:"
+    r"(?<![\w.,:/#=+\-])(?<!\d )(?:"
     rf"(?:\+|00)[1-9]\d{{0,3}}(?:{_GAP}?\(\d{{1,5}}\))?(?:{_GAP}{{0,2}}\d{{1,8}}){{1,7}}"  # international
     rf"|(?:1{_GAP})?\(\d{{2,5}}\){_GAP}{{0,2}}\d{{2,5}}(?:{_GAP}?\d{{2,5}}){{1,3}}"  # (555) 123-4567, (089) 12 34 56
     r"|(?:1[ .\-])?[2-9]\d{2}([ .\-])\d{3}\1\d{4}"  # 555-123-4567
     rf"|0\d{{1,5}}(?:{_GAP}\d{{2,9}}){{1,5}}"  # 030 1234567, 01 23 45 67 89
+    r"|3\d{2}[ .\-/]\d{6,7}"  # 320 6040566, an Italian mobile
     r"|555-\d{4}"
     r")(?![\w]|[.,/\-]\w)"
 )
@@ -91,7 +92,7 @@ _PHONE_WORD = re.compile(
     re.IGNORECASE,
 )
 _VERSION_LIKE = re.compile(r"\d{1,4}\.\d{1,3}(?:\.\d{1,3})?(?!\d|\.\d{4})")
-_DATE_LIKE = re.compile(r"0?\d{1,2}([ .\-/])\d{1,2}\1(?:19|20)?\d{2}(?!\d)|0\d{3}-\d{2}-\d{2}")
+_DATE_LIKE = re.compile(r"\d{1,2}([ .\-/])\d{1,2}\1(?:(?:19|20)\d{2}(?!\d)|\d{2}(?!\d|\1\d))|0\d{3}-\d{2}-\d{2}")
 
 _HAS_V4 = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
 _V4 = re.compile(r"(?<![\w.\-])(?:\d{1,3}\.){3}\d{1,3}(?![\w\-]|\.\d)")
@@ -99,7 +100,7 @@ _VERSION_BEFORE = re.compile(
     r"(?:\b(?:v|ver|vers|version[es]?|versi[oó]n|vers[aã]o|versione|verze|wersja|verzió|sürüm|build|release|rel"
     r"|update[d]?|upgraded?|"
     r"firmware|driver|sdk|thunderbird|firefox|chrome|edge|safari|windows|win|macos|android|ios|office|outlook|rv)"
-    r"(?:\s+(?:to|from|is|nr|no|number|auf|von|ist))?|[A-Za-z])[\s:.\-/(]{0,3}$",
+    r"(?:\s+(?:to|from|is|nr|no|number|auf|von|ist))?[\s:.\-/(]{0,3}|[A-Za-z]/)$",
     re.IGNORECASE,
 )
 _HAS_V6 = re.compile(r":[0-9A-Fa-f]{0,4}:")

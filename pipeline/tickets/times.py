@@ -17,7 +17,9 @@ UTC_MICROSECONDS: Final = "datetime64[us, UTC]"
 FUTURE_TOLERANCE = pd.Timedelta(days=1)
 """A time later than this after the moment of import is refused."""
 
-_EARLIEST, _LATEST = pd.Timestamp("1970-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
+EARLIEST, LATEST = pd.Timestamp("1970-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
+"""Times outside are no tickets' times."""
+
 _EPOCH = r"-?\d{9,19}(?:\.\d{1,9})?"
 _OFFSET = r"(?:Z|z|UTC|GMT|:\d{2}(?:\.\d+)?\s?[+-]\d{2}:?(?:\d{2})?|T\d{4,6}[+-]\d{2}:?\d{2}|\d{4} ?[+-]\d{4})$"
 _YEAR_FIRST = r"^\d{4}-\d{2}"
@@ -61,7 +63,7 @@ def read_times(
     counts = dict.fromkeys(("naive", "ambiguous", "nonexistent", "bad", "future"), 0)
     times, empty = _read(values, dayfirst=dayfirst, zone=zone, counts=counts)
     codes = pd.Series([None] * len(values), index=values.index, dtype="str")
-    codes[(times.isna() | (times < _EARLIEST) | (times > _LATEST)) & ~empty] = "bad_time"
+    codes[(times.isna() | (times < EARLIEST) | (times > LATEST)) & ~empty] = "bad_time"
     if now is not None:
         moment = now.tz_localize("UTC") if now.tz is None else now.tz_convert("UTC")
         codes[times > moment + FUTURE_TOLERANCE] = "future_time"

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from pipeline.config import Tickets, nearest
 from pipeline.errors import ROW_CODES, InputError
+from pipeline.tickets.cells import text_of
 from pipeline.tickets.clean import clean
 from pipeline.tickets.language import identify, normalise
 from pipeline.tickets.redact import redact
-from pipeline.tickets.schema import FIELD_PREFIX, FRAMES, conform
-from pipeline.tickets.times import read_times
+from pipeline.tickets.schema import FIELD_PREFIX, FRAMES
+from pipeline.tickets.times import EARLIEST, LATEST, read_times
 
 _ID_LENGTH = 200
 _BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_NUL_OR_SURROGATE = re.compile(r"[\x00\ud800-\udfff]")
+_NAMES = tuple(column.name for column in FRAMES["tickets"])
 _TIMES = ("created_at", "as_of")
+_NO_TIME = np.iinfo(np.int64).min
+
+Texts = list[str | None]
 
 
 def parse(tickets: pd.DataFrame, settings: Tickets) -> pd.DataFrame:
@@ -49,16 +56,22 @@ def parse(tickets: pd.DataFrame, settings: Tickets) -> pd.DataFrame:
         For a table that holds no tickets: no `ticket_id`, no subject, body or `fields.*`, repeated column names.
     """
     _check_table(tickets)
-    table = pd.DataFrame({str(name): _column(tickets, name) for name in _wanted(tickets)}, index=tickets.index)
-    error = _given_error(tickets)
-    for name in _TIMES:
-        if name in table:
-            table[name], codes, _ = read_times(table[name])
-            error = error.where(error.notna() | codes.isna(), codes)
-    out = conform(table, "tickets").drop(columns=["error"], errors="ignore")
-    error = error.where(error.notna(), _id_codes(out["ticket_id"]))
-    error = error.where(error.notna(), _length_codes(out, settings.max_characters))
-    return _with_text(out, error, settings)
+    count = len(tickets)
+    texts: dict[str, Texts] = {name: [None] * count for name in _NAMES if name not in _TIMES}
+    texts |= {str(name): _texts(tickets[name]) for name in _wanted(tickets) if str(name) not in _TIMES}
+    times = {name: _times(tickets, name) for name in _TIMES if name in tickets or name in _NAMES}
+    errors = _errors(tickets, texts, [codes for _, codes in times.values()], settings)
+    texts |= _words(texts, errors, settings)
+    arrays: dict[str, Any] = {
+        name: times[name][0] if name in times else pa.array(texts[name], pa.string()) for name in _NAMES
+    }
+    if "as_of" in times:
+        arrays["as_of"] = times["as_of"][0]
+    arrays |= {name: pa.array(texts[name], pa.string()) for name in sorted(texts) if name.startswith(FIELD_PREFIX)}
+    arrays |= {"error": pa.array(errors, pa.string()), "text": pa.array(texts["text"], pa.string())}
+    out: pd.DataFrame = pa.table(arrays).to_pandas()
+    out.index = tickets.index
+    return out
 
 
 def _check_table(tickets: pd.DataFrame) -> None:
@@ -98,90 +111,74 @@ def _near(name: str, names: list[str]) -> str:
 
 
 def _wanted(tickets: pd.DataFrame) -> list[object]:
-    known = {c.name for c in FRAMES["tickets"]} | {"as_of"}
-    return [name for name in tickets.columns if str(name) in known or str(name).startswith(FIELD_PREFIX)]
+    return [name for name in tickets.columns if str(name) in _NAMES or str(name).startswith(FIELD_PREFIX)]
 
 
-def _column(tickets: pd.DataFrame, name: object) -> pd.Series:
+def _texts(values: pd.Series) -> Texts:
+    return [text_of(value) for value in values.array]
+
+
+def _times(tickets: pd.DataFrame, name: str) -> tuple[pa.Array, Texts]:
+    """(times in UTC, `bad_time` or null); a column of times is taken as it is, all else is read."""
+    kind = pa.timestamp("us", "UTC")
+    if name not in tickets:
+        return pa.nulls(len(tickets), kind), [None] * len(tickets)
     values = tickets[name]
-    if str(name) in _TIMES:
-        return values
-    return pd.Series([_text(value) for value in values], index=values.index, dtype="str")
+    codes: Texts = [None] * len(values)
+    if not isinstance(values.dtype, pd.DatetimeTZDtype):
+        values, read, _ = read_times(values)
+        codes = [None if code != code else code for code in read]
+    array: Any = values.array
+    moments = array.as_unit("us").asi8
+    absent = moments == _NO_TIME
+    outside = ~absent & ((moments < EARLIEST.as_unit("us").value) | (moments > LATEST.as_unit("us").value))
+    for position in np.flatnonzero(outside):
+        codes[position] = "bad_time"
+    return pa.array(moments, kind, mask=absent | outside), codes
 
 
-def _text(value: object) -> str | None:
-    """Any cell as text; null for what is empty. A whole float is an id that met a null: 12.0 is 12."""
-    if isinstance(value, str):
-        if _NUL_OR_SURROGATE.search(value):
-            value = _NUL_OR_SURROGATE.sub("", value)
-        return value or None
-    if value is None or value is pd.NA or value is pd.NaT:
-        return None
-    if isinstance(value, bytes | bytearray | memoryview):
-        return _text(bytes(value).decode("utf-8", "replace"))
-    if isinstance(value, float):
-        return None if value != value else str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
-    if isinstance(value, dict | list | tuple | set | frozenset):
-        return _text(_json(value)) if value else None
-    if hasattr(value, "tolist"):  # numpy scalars and arrays
-        return _text(value.tolist())
-    try:
-        return _text(str(value))
-    except Exception:  # a cell may hold any object, with any __str__
-        return None
-
-
-def _json(value: object) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False, default=str)
-    except (TypeError, ValueError, RecursionError):
-        return ""
-
-
-def _given_error(tickets: pd.DataFrame) -> pd.Series:
-    given = [_text(value) for value in tickets["error"]] if "error" in tickets else [None] * len(tickets)
-    return pd.Series(
-        [code if code is None or code in ROW_CODES else "unreadable_record" for code in given],
-        index=tickets.index,
-        dtype="str",
-    )
-
-
-def _id_codes(ids: pd.Series) -> pd.Series:
-    codes: list[str | None] = []
+def _errors(tickets: pd.DataFrame, texts: dict[str, Texts], time_codes: Sequence[Texts], settings: Tickets) -> Texts:
+    """The first code that fits each row: its reader's, a bad time, its id, its length."""
+    given = _texts(tickets["error"]) if "error" in tickets else [None] * len(tickets)
+    errors = [code if code is None or code in ROW_CODES else "unreadable_record" for code in given]
     seen: set[str] = set()
-    for value in ids:
-        if not isinstance(value, str) or not value.strip():
-            codes.append("missing_id")
-        elif len(value) > _ID_LENGTH or _BAD_ID.search(value):
-            codes.append("bad_id")
-        elif value in seen:
-            codes.append("duplicate_id")
-        else:
-            seen.add(value)
-            codes.append(None)
-    return pd.Series(codes, index=ids.index, dtype="str")
+    for position, id_ in enumerate(texts["ticket_id"]):
+        errors[position] = errors[position] or next((codes[position] for codes in time_codes if codes[position]), None)
+        if errors[position] is None:
+            errors[position] = _id_code(id_, seen)
+        if errors[position] is None:
+            length = len(texts["subject"][position] or "") + len(texts["body"][position] or "")
+            errors[position] = "text_too_long" if length > settings.max_characters else None
+    return errors
 
 
-def _length_codes(table: pd.DataFrame, limit: int) -> pd.Series:
-    length = table["subject"].str.len().fillna(0) + table["body"].str.len().fillna(0)
-    return pd.Series(["text_too_long" if n > limit else None for n in length], index=table.index, dtype="str")
+def _id_code(id_: str | None, seen: set[str]) -> str | None:
+    if id_ is None or not id_.strip():
+        return "missing_id"
+    if len(id_) > _ID_LENGTH or _BAD_ID.search(id_):
+        return "bad_id"
+    if id_ in seen:
+        return "duplicate_id"
+    seen.add(id_)
+    return None
 
 
-def _with_text(table: pd.DataFrame, error: pd.Series, settings: Tickets) -> pd.DataFrame:
-    readable = ~error.isin(["text_too_long"])
-    subjects = [_clean(value) if ok else None for value, ok in zip(table["subject"], readable, strict=True)]
-    bodies = [_clean(value) if ok else None for value, ok in zip(table["body"], readable, strict=True)]
-    texts = ["\n".join(part for part in pair if part) or None for pair in zip(subjects, bodies, strict=True)]
-    given = [normalise(code) if isinstance(code, str) else None for code in table["language"]]
-    unknown = [position for position, code in enumerate(given) if code is None]
-    for position, code in zip(unknown, identify([texts[p] or "" for p in unknown], settings.languages), strict=True):
-        given[position] = code
-    new = {"subject": subjects, "body": bodies, "language": given}
-    out = table.assign(**{name: pd.Series(values, index=table.index, dtype="str") for name, values in new.items()})
-    return out.assign(error=error.astype("str"), text=pd.Series(texts, index=table.index, dtype="str"))
+def _words(texts: dict[str, Texts], errors: Texts, settings: Tickets) -> dict[str, Texts]:
+    """Clean subjects and bodies, both as one text, and the language."""
+    limit = settings.max_characters
+    subjects = [_clean(value, limit) for value in texts["subject"]]
+    bodies = [_clean(value, limit) for value in texts["body"]]
+    for position, error in enumerate(errors):
+        if error == "text_too_long":
+            subjects[position] = bodies[position] = None
+    joined: Texts = ["\n".join(part for part in pair if part) or None for pair in zip(subjects, bodies, strict=True)]
+    languages: Texts = [normalise(code) if code else None for code in texts["language"]]
+    unknown = [position for position, code in enumerate(languages) if code is None]
+    for position, code in zip(unknown, identify([joined[p] or "" for p in unknown], settings.languages), strict=True):
+        languages[position] = code
+    return {"subject": subjects, "body": bodies, "text": joined, "language": languages}
 
 
-def _clean(value: object) -> str | None:
+def _clean(text: str | None, limit: int) -> str | None:
     """Redacted before (the same whether the source did it already) and after (what tags and entities hid)."""
-    return redact(clean(redact(value))) or None if isinstance(value, str) else None
+    return redact(clean(redact(text))) or None if text is not None and len(text) <= limit else None
