@@ -15,9 +15,9 @@ COLUMNS = {
     "subject": "summary",
     "body": "description",
     "fields.product": "product",
-    "fields.tier": "plan",
+    "fields.plan": "plan",
     "fields.country": "country",
-    "fields.version": "app_version",
+    "fields.app_version": "app_version",
     "fields.tags": "tags",
 }
 

@@ -30,7 +30,6 @@ OUTCOMES: dict[str, Any] = {
 }
 """How the outcomes follow from the events, in the words of a mapping."""
 
-_FIELDS = ("product", "tier", "country", "version", "tags")
 _ARRIVALS = 288
 _BLOCK = 10_000
 
@@ -151,9 +150,9 @@ def _row(matter: Matter, subject: str, body: str, random: Random) -> dict[str, A
         "language": matter.language if random() < 0.85 else None,
         "source": f"sample:row-{matter.number + 1}",
         "fields.product": matter.product if random() < 0.8 else None,
-        "fields.tier": customer.tier,
+        "fields.plan": customer.tier,
         "fields.country": customer.country,
-        "fields.version": matter.version if random() < 0.45 else None,
+        "fields.app_version": matter.version if random() < 0.45 else None,
     }
 
 

@@ -127,7 +127,7 @@ def test_events_of_a_ticket_stand_in_the_order_of_time(sample: Sample) -> None:
 
 @pytest.mark.parametrize(
     ("column", "value", "least", "most"),
-    [("language", "de", 0.19, 0.31), ("channel", "email", 0.4, 0.6), ("fields.tier", "business", 0.05, 0.2)],
+    [("language", "de", 0.19, 0.31), ("channel", "email", 0.4, 0.6), ("fields.plan", "business", 0.05, 0.2)],
 )
 def test_shares_are_as_described(sample: Sample, column: str, value: str, least: float, most: float) -> None:
     assert least < (sample.tickets[column] == value).sum() / sample.tickets[column].notna().sum() < most
@@ -210,6 +210,8 @@ def test_new_tickets_fit_their_mapping(sample: Sample, tmp_path: Path) -> None:
     named = [mapping[k] for k in ("ticket_id", "subject", "body", "customer_id", "channel", "language")]
     assert {*named, mapping["created_at"]["column"], *mapping["fields"]} == header
     assert sample.arrivals["number"].is_unique
+    learned = {c.removeprefix("fields.") for c in sample.tickets.columns if c.startswith("fields.")}
+    assert set(mapping["fields"]) == learned, "a field that training knows by another name would be null in service"
 
 
 def test_cited_articles_exist(sample: Sample) -> None:
