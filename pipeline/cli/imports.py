@@ -52,7 +52,7 @@ def spread(args: Sequence[str], many: set[str]) -> list[str]:
 
 Files = list[Path]
 OutDir = Annotated[
-    Path, typer.Option("--out", help="RAW_DIR to write; one that is there is added to.", show_default=False)
+    Path, typer.Option("--out", metavar="RAW_DIR", help="Folder to write; an existing RAW_DIR is added to.")
 ]
 MaxRefused = Annotated[
     float,
@@ -60,24 +60,31 @@ MaxRefused = Annotated[
 ]
 TableFiles = Annotated[
     Files,
-    typer.Argument(help="CSV, JSONL or Parquet, gzipped or not: one row per ticket or per event.", show_default=False),
+    typer.Argument(metavar="FILE...", help="CSV, JSONL or Parquet, gzipped or not: one row per ticket or per event."),
 ]
-QuestionFiles = Annotated[Files | None, typer.Option("--questions", help="Files of questions.", show_default=False)]
-AnswerFiles = Annotated[Files | None, typer.Option("--answers", help="Files of answers.", show_default=False)]
-ArticleFiles = Annotated[Files | None, typer.Option("--articles", help="File of help articles.", show_default=False)]
-Product = Annotated[str | None, typer.Option("--product", help="Instead of files: product to fetch from the live API.")]
-Since = Annotated[str | None, typer.Option("--since", help="With --product: first day to fetch, YYYY-MM-DD.")]
-Address = Annotated[str, typer.Option("--url", help="With --product: the platform's address.")]
+QuestionFiles = Annotated[Files | None, typer.Option("--questions", metavar="FILE...", help="Files of questions.")]
+AnswerFiles = Annotated[Files | None, typer.Option("--answers", metavar="FILE...", help="Files of answers.")]
+ArticleFiles = Annotated[Files | None, typer.Option("--articles", metavar="FILE...", help="File of help articles.")]
+Product = Annotated[
+    str | None, typer.Option("--product", metavar="NAME", help="Instead of files: product to fetch from the live API.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="DATE", help="With --product: first day to fetch, YYYY-MM-DD.")
+]
+Address = Annotated[str, typer.Option("--url", metavar="URL", help="With --product: the platform's address.")]
 
 
 @app.command()
 def table(
     files: TableFiles,
-    mapping: Annotated[Path, typer.Option("--mapping", help="MAPPING.yaml: which column is what.", show_default=False)],
+    mapping: Annotated[Path, typer.Option("--mapping", metavar="MAPPING.yaml", help="Which column is what.")],
     out: OutDir,
     max_refused: MaxRefused = 0.01,
 ) -> None:
-    """Import any table, by a column mapping."""
+    """Import any table, by a column mapping: one row per ticket, or one row per event.
+
+    Exit codes: 0 done; 1 more tickets refused than --max-refused (the rest is imported); 2 usage or input error.
+    """
     from pipeline.sources.mapping import load_mapping
     from pipeline.sources.table import import_table
 
@@ -98,7 +105,11 @@ def kitsune(
     url: Address = "https://support.mozilla.org",
     max_refused: MaxRefused = 0.01,
 ) -> None:
-    """Import Kitsune, Mozilla's support platform: from files, or from its public API."""
+    """Import Kitsune, Mozilla's support platform: from its records in files, or from its public API.
+
+    A fetch that was stopped goes on where it was when the same command is given again.
+    Exit codes: 0 done; 1 more tickets refused than --max-refused (the rest is imported); 2 usage or input error.
+    """
     from pipeline.errors import ConfigError
 
     with_progress = _Progress()
