@@ -96,12 +96,17 @@ def error_lower_bound(errors: int, n: int, certainty: float) -> float:
     return float(beta.ppf(1 - certainty, errors, n - errors + 1))
 
 
+STARTS = (0.1, 0.4, 0.7)
+"""Shares of tickets routed at which searches for a threshold start."""
+
+
 def confidence_threshold(confidence: np.ndarray, wrong: np.ndarray, max_error: float, certainty: float) -> float:
     """The lowest confidence above which at most `max_error` of the tickets are wrong, with the certainty asked for.
 
-    Thresholds are tried from the strictest down, each by the exact binomial bound, and the search stops at the first
-    that fails: a fixed sequence of tests, so the certainty holds for the one chosen (Angelopoulos et al., 2021,
-    "Learn then Test"). The ladder of thresholds is fixed beforehand: fractions of tickets routed, 2 % steps.
+    Thresholds are tried from the strictest down, each by the exact binomial bound, and a search stops at the first that
+    fails: a fixed sequence of tests, so the certainty holds for the one chosen (Angelopoulos et al., 2021, "Learn then
+    Test"). Three searches start at `STARTS` and share the risk, as one unlucky ticket among the surest would end a single
+    one. The ladder is fixed beforehand: shares of tickets routed, in steps of 2 %.
 
     Returns
     -------
@@ -113,18 +118,17 @@ def confidence_threshold(confidence: np.ndarray, wrong: np.ndarray, max_error: f
         return float("inf")
     order = np.argsort(-confidence, kind="stable")
     errors = np.cumsum(wrong[order])
-    threshold = float("inf")
-    smallest = np.log(1 - certainty) / np.log1p(-max_error) if 0 < max_error < 1 else 1.0
-    for share in np.arange(0.02, 1.0001, 0.02):
-        count = int(round(share * n))
-        if count < max(1.0, smallest):
-            continue  # too few tickets for the bound to be met even without an error
-        edge = confidence[order[count - 1]]
-        routed = int(np.searchsorted(-confidence[order], -edge, side="right"))  # ties aren't split
-        if error_upper_bound(int(errors[routed - 1]), routed, certainty) > max_error:
-            break
-        threshold = float(edge)
-    return threshold
+    each = 1 - (1 - certainty) / len(STARTS)
+    best = 0
+    for start in STARTS:
+        for share in np.arange(start, 1.0001, 0.02):
+            count = max(1, round(share * n))
+            edge = confidence[order[count - 1]]
+            routed = int(np.searchsorted(-confidence[order], -edge, side="right"))  # ties aren't split
+            if error_upper_bound(int(errors[routed - 1]), routed, each) > max_error:
+                break
+            best = max(best, routed)
+    return float(confidence[order[best - 1]]) if best else float("inf")
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ class Explain:
 class Tracking:
     """Where MLflow keeps runs; null: no tracking."""
 
-    uri: str | None = None
+    uri: str | None = "sqlite:///mlflow.db"
     experiment: str = "triage"
 
 

@@ -52,7 +52,7 @@ def score(
     from pipeline.serving.batch import Settings, score_file
     from pipeline.serving.intake import open_intake
 
-    loaded = Scorer.load(scorer, key=_key(key_file))
+    loaded = Scorer.load(scorer, key=read_key(key_file))
     limit = loaded.settings.tickets.max_characters
     intake = open_intake(source, mapping=mapping, batch_rows=batch_rows, max_characters=limit)
     now = datetime.now(UTC)
@@ -88,7 +88,8 @@ def _to_stdout(
     return ended
 
 
-def _key(path: Path | None) -> bytes | None:
+def read_key(path: Path | None) -> bytes | None:
+    """The bytes of a key file, None without one."""
     if path is None:
         return None
     try:

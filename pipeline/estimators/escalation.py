@@ -73,13 +73,15 @@ class EscalationModel:
 
     @classmethod
     def fit(
-        cls, candidate: str, blocks: Blocks, outcome: np.ndarray, *, created: np.ndarray | None, known: np.ndarray | None,
+        cls, members: Weighted, blocks: Blocks, outcome: np.ndarray, *, created: np.ndarray | None, known: np.ndarray | None,
         cut: int | None, seed: int,
     ) -> EscalationModel:
-        """Fit one of `CANDIDATES`.
+        """Fit the members, each on its own.
 
         Parameters
         ----------
+        members : tuple of (name, weight)
+            As `members_of` gives them.
         outcome : ndarray of 0 and 1, shape (n,)
         created, known : ndarray of int64, shape (n,), or None
             Moments; without them past rates come from other folds, and no row is too young.
@@ -91,7 +93,6 @@ class EscalationModel:
         rates = folded_rates(codes, outcome) if created is None or known is None else as_of_rates(codes, outcome, created, known)
         old = np.flatnonzero(weights > 0)
         part, target, weight = blocks.take(old), outcome[old], weights[old]
-        members = _possible(CANDIDATES[candidate], blocks)
         edges = _period_edges(part)
         linear: dict[str, Linear] = {}
         trees: dict[str, Trees] = {}
@@ -110,10 +111,11 @@ class EscalationModel:
 
     def raw_log_odds(self, blocks: Blocks) -> np.ndarray:
         """Before calibration, shape (n,)."""
-        total = np.zeros(len(blocks))
-        for name, weight in self.members:
-            total += weight * self._member(name, blocks)
-        return total
+        return weighted(self.member_log_odds(blocks), self.members)
+
+    def member_log_odds(self, blocks: Blocks) -> dict[str, np.ndarray]:
+        """Log-odds of each member, each of shape (n,)."""
+        return {name: self._member(name, blocks) for name, _ in self.members}
 
     def risk(self, blocks: Blocks) -> np.ndarray:
         """P(escalated), shape (n,)."""
@@ -129,7 +131,8 @@ class EscalationModel:
         for name, weight in self.members:
             scale = weight * self.platt.slope
             if name in self.trees:
-                shares, base = self.trees[name].contributions(self._tables(name, row)[0])
+                found, base = self.trees[name].contributions(self._tables(name, row))
+                shares = found[0]
                 fields = row.codes.shape[1]
                 extra = (("hour", "weekday") if name == "rates" else ()) + NUMBERS
                 for column, share in enumerate(shares):
@@ -181,14 +184,22 @@ class EscalationModel:
         return cls(members, linear, trees, past, state["period_edges"], Platt(*state["platt"]))  # type: ignore[arg-type]
 
 
-def possible(blocks: Blocks, wanted: Sequence[str]) -> list[str]:
-    """The candidates, of those wanted, whose blocks aren't empty; two that come to the same are one."""
+def weighted(log_odds: dict[str, np.ndarray], members: Weighted) -> np.ndarray:
+    """Weighted sum of the members' log-odds, shape (n,)."""
+    total = np.zeros_like(log_odds[members[0][0]])
+    for name, weight in members:
+        total += weight * log_odds[name]
+    return total
+
+
+def possible(blocks: Blocks, wanted: Sequence[str]) -> dict[str, Weighted]:
+    """Members of the candidates, of those wanted, whose blocks aren't empty; two that come to the same are one."""
     found: dict[Weighted, str] = {}
     for name in wanted:
         members = _possible(CANDIDATES[name], blocks)
         if members:
             found.setdefault(members, name)
-    return list(found.values())
+    return {name: members for members, name in found.items()}
 
 
 def _possible(members: Weighted, blocks: Blocks) -> Weighted:

@@ -113,19 +113,21 @@ class Trees:
             total[start : start + 256] += self.value[node].sum(axis=1)
         return total
 
-    def contributions(self, row: np.ndarray) -> tuple[np.ndarray, float]:
-        """Of one row: what each column adds to the log-odds, shape (f,), and the base; they add up exactly.
+    def contributions(self, table: np.ndarray) -> tuple[np.ndarray, float]:
+        """What each column adds to each row's log-odds, shape (n, f), and the base; they add up exactly.
 
         Each split is credited with the change of the mean that it makes (Saabas, 2014).
         """
-        shares = np.zeros(len(row))
-        for node in self.roots:
-            while self.left[node] >= 0:
-                column = self.feature[node]
-                goes_left = self._goes_left(row[column : column + 1], np.array([node]))[0]
-                child = self.left[node] if goes_left else self.right[node]
-                shares[column] += self.mean[child] - self.mean[node]
-                node = child
+        shares = np.zeros(table.shape)
+        node = np.broadcast_to(self.roots, (len(table), len(self.roots))).copy()
+        while True:
+            r, t = np.nonzero(self.left[node] >= 0)
+            if len(r) == 0:
+                break
+            at = node[r, t]
+            child = np.where(self._goes_left(table[r, self.feature[at]], at), self.left[at], self.right[at])
+            np.add.at(shares, (r, self.feature[at]), self.mean[child] - self.mean[at])
+            node[r, t] = child
         return shares, self.baseline + float(self.mean[self.roots].sum())
 
     def _goes_left(self, values: np.ndarray, nodes: np.ndarray) -> np.ndarray:

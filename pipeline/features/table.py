@@ -119,7 +119,7 @@ def numbers(tickets: pd.DataFrame) -> np.ndarray:
     columns = [
         days.to_numpy(dtype=np.float64, na_value=np.nan),
         created.dt.hour.to_numpy(dtype=np.float64, na_value=np.nan),
-        created.dt.weekday.to_numpy(dtype=np.float64, na_value=np.nan),
+        created.dt.day_of_week.to_numpy(dtype=np.float64, na_value=np.nan),
         np.log1p(size),
         np.log1p(text.map(_words).to_numpy(dtype=np.float64)),
         capitals / np.maximum(size, 1),

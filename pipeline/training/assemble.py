@@ -17,6 +17,7 @@ from pipeline.estimators.priority import PriorityModel
 from pipeline.estimators.scope import Scope, nearness, scope_score
 from pipeline.estimators.topic import TopicModel
 from pipeline.features.drift import summarise
+from pipeline.history.definitions import OUT_OF_SCOPE
 from pipeline.routing import RoutingPolicy
 from pipeline.scorer import Models, Scorer
 from pipeline.tickets.schema import conform
@@ -115,6 +116,9 @@ def _thresholds(
         if LABEL_PREFIX + "queue" in frame:
             real = frame[LABEL_PREFIX + "queue"].astype(object).to_numpy()[rows]
             said = np.where(pd.isna(real), said, real)
+    if LABEL_PREFIX + "topic" in frame:  # routed although it belongs to no topic: wrong, whoever took it in the end
+        astray = (frame[LABEL_PREFIX + "topic"] == OUT_OF_SCOPE).to_numpy(dtype=bool, na_value=False)[rows]
+        said = np.where(astray, OUT_OF_SCOPE, said)
     confidence = probabilities.max(axis=1)
     possible = np.ones(len(rows), dtype=bool)
     if scope is not None and scope.threshold < 1.0 and source.target == "topic":
@@ -150,7 +154,8 @@ def _about(prepared: Prepared, trained: dict[str, Trained], thresholds: promise.
         "has_text": bool(frame["text"].notna().any()),
         "trained": {
             "rows": len(used),
-            "ids": sorted(id_hash(str(i)) for i in frame["ticket_id"].iloc[used]),
+            # also tickets whose outcome is unknown, dead or too rare: words and living labels were learned from all of them
+            "ids": sorted(id_hash(str(i)) for i in frame["ticket_id"]),
             "first": None if created.isna().all() else created.min().isoformat(),
             "last": None if created.isna().all() else created.max().isoformat(),
             "cut": prepared.about["cut"], "data_end": prepared.about["data_end"], "dated": prepared.about["dated"],
@@ -160,10 +165,16 @@ def _about(prepared: Prepared, trained: dict[str, Trained], thresholds: promise.
         "outcomes": prepared.about["outcomes"],
         "models": {
             t: {"in_service": m.passed, "why_none": m.about.get("why_none", ""), "chosen": m.about.get("chosen", {}),
-                "gate": m.about.get("gate"), "counts": m.about.get("counts", {})}
+                "gate": m.about.get("gate"), "counts": m.about.get("counts", {}), "first": _first(frame, m)}
             for t, m in trained.items()
         },
     }
+
+
+def _first(frame: pd.DataFrame, model: Trained) -> str | None:
+    """When the first ticket that a model learned from was created."""
+    created = frame["created_at"].iloc[model.inner["trained"]] if "trained" in model.inner else frame["created_at"].iloc[:0]
+    return None if created.isna().all() else str(created.min().isoformat())
 
 
 def _promise(found: promise.Thresholds) -> dict[str, Any]:

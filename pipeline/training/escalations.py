@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.calibration import Platt, sigmoid
 from pipeline.config import Escalation
-from pipeline.estimators.escalation import EscalationModel, possible
+from pipeline.estimators.escalation import EscalationModel, Weighted, possible, weighted
 from pipeline.estimators.maturity import maturity_weights
 from pipeline.features.build import Blocks
 from pipeline.training.metrics import ranking_metrics
@@ -62,25 +62,28 @@ def make(
     looked = np.concatenate([f.look for f in choose])
     weight = _weights(outcome, times, rows)
     tried: list[dict[str, float | str]] = []
+    union = tuple((n, 1.0) for n in dict.fromkeys(n for members in candidates.values() for n, _ in members))
+    log_odds = _look(union, blocks, outcome, choose, times, seed)
     found: dict[str, np.ndarray] = {}
-    for name in candidates:
-        found[name] = _look(name, blocks, outcome, choose, times, seed)
+    for name, members in candidates.items():
+        found[name] = weighted(log_odds, members)
         figures = ranking_metrics(outcome[looked].astype(float), found[name])
         tried.append({"candidate": name, "roc_auc": figures["roc_auc"], "average_precision": figures["average_precision"]})
     quality = [np.nan_to_num(float(t["roc_auc"])) + np.nan_to_num(float(t["average_precision"])) for t in tried]
-    name = candidates[int(np.argmax(quality))]
+    name = list(candidates)[int(np.argmax(quality))]
+    members = candidates[name]
     say(f"chosen: {name}")
     platt = Platt.fit(sigmoid(found[name]), outcome[looked], weight[looked])
     if plan.dated:
         calibrate = [_as_of_then(f, times) for f in plan.calibrate]
         seen = np.concatenate([f.look for f in calibrate])
-        later = _look(name, blocks, outcome, calibrate, times, seed)
+        later = weighted(_look(members, blocks, outcome, calibrate, times, seed), members)
         inner = _inner(seen, outcome, platt.apply(sigmoid(later)))
         both, pooled = np.concatenate([looked, seen]), np.concatenate([found[name], later])
         platt = Platt.fit(sigmoid(pooled), outcome[both], weight[both])
     else:
         inner = _inner(looked, outcome, platt.apply(sigmoid(found[name])))
-    final = _fit(name, blocks, outcome, rows, times, None if times is None else times.cut, seed)
+    final = _fit(members, blocks, outcome, rows, times, None if times is None else times.cut, seed)
     return MadeEscalation(replace(final, platt=platt), inner, {"candidate": name}, rows, tried)
 
 
@@ -92,24 +95,29 @@ def _as_of_then(fold: Fold, times: Times | None) -> Fold:
     return Fold(fit, fold.look) if len(fit) >= 0.3 * len(fold.fit) else fold
 
 
-def _look(name: str, blocks: Blocks, outcome: np.ndarray, folds: list[Fold], times: Times | None, seed: int) -> np.ndarray:
-    parts = []
+def _look(
+    members: Weighted, blocks: Blocks, outcome: np.ndarray, folds: list[Fold], times: Times | None, seed: int
+) -> dict[str, np.ndarray]:
+    """Log-odds of each member on what the folds look at."""
+    parts: dict[str, list[np.ndarray]] = {n: [np.zeros(0)] for n, _ in members}
     for fold in folds:
         if len(fold.look) == 0:
             continue
         cut = None if times is None else int(times.created[fold.look].min())
-        parts.append(_fit(name, blocks, outcome, fold.fit, times, cut, seed).raw_log_odds(blocks.take(fold.look)))
-    return np.concatenate(parts) if parts else np.zeros(0)
+        model = _fit(members, blocks, outcome, fold.fit, times, cut, seed)
+        for name, values in model.member_log_odds(blocks.take(fold.look)).items():
+            parts[name].append(values)
+    return {n: np.concatenate(values) for n, values in parts.items()}
 
 
 def _fit(
-    name: str, blocks: Blocks, outcome: np.ndarray, rows: np.ndarray, times: Times | None, cut: int | None, seed: int
+    members: Weighted, blocks: Blocks, outcome: np.ndarray, rows: np.ndarray, times: Times | None, cut: int | None, seed: int
 ) -> EscalationModel:
     created = None if times is None else times.created[rows]
     known = None if times is None else times.known[rows]
     if known is not None and cut is not None and (known >= cut).any():
         cut = int(known.max()) + 1
-    return EscalationModel.fit(name, blocks.take(rows), outcome[rows], created=created, known=known, cut=cut, seed=seed)
+    return EscalationModel.fit(members, blocks.take(rows), outcome[rows], created=created, known=known, cut=cut, seed=seed)
 
 
 def _weights(outcome: np.ndarray, times: Times | None, rows: np.ndarray) -> np.ndarray:

@@ -1,0 +1,192 @@
+"""The training verbs: run, audit, and one for each stage."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.config import Params
+    from pipeline.pages.report import Report
+
+_Raw = Annotated[Path, typer.Option("--raw", metavar="RAW_DIR", help="What `triage import` or `triage sample` left.")]
+_Scorer = Annotated[Path, typer.Option("--scorer", metavar="SCORER_DIR", help="The scorer's folder.")]
+_Params = Annotated[
+    Path | None, typer.Option("--params", metavar="PARAMS.yaml", help="Settings. [default: params.yaml here, if there is one]")
+]
+_TestFrom = Annotated[
+    str | None, typer.Option("--test-from", metavar="TIME", help="Nothing known from this moment on trains. ISO 8601, UTC without an offset.")
+]
+_Prepared = Annotated[Path, typer.Option("--prepared", metavar="DIR", help="What `triage prepare` wrote.")]
+_Features = Annotated[Path, typer.Option("--features", metavar="DIR", help="What `triage featurize` wrote.")]
+_Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result goes.")]
+_Key = Annotated[Path | None, typer.Option("--key-file", metavar="PATH", help="A file whose bytes sign the scorer.")]
+
+
+def run(raw: _Raw, scorer: _Scorer, params: _Params = None, test_from: _TestFrom = None, key_file: _Key = None) -> None:
+    """Train and evaluate in one go: RAW_DIR in, a scorer and a report out.
+
+    Without --test-from, settings, thresholds and figures come from inner splits, and all rows are fitted with them. The
+    report lies beside the scorer, in SCORER_DIR.report. Exit 1: no model passed its gate, or the scorer in place is better.
+    """
+    from pipeline.training.report_of_run import report_of_run
+    from pipeline.training.run import replace_if_better
+    from pipeline.training.run import run as run_all
+
+    settings = _settings(params)
+    say = _say()
+    ran = run_all(raw, settings, test_from=_moment(test_from), say=say)
+    replaced = replace_if_better(ran, raw, scorer, key=_key(key_file), say=say)
+    report = report_of_run(replaced)
+    _publish(report, scorer.with_name(f"{scorer.name}.report"))
+    _track_training(replaced, scorer, settings, say)
+    typer.echo(f"scorer {replaced.scorer.version}: {scorer}")
+
+
+def audit(raw: _Raw, params: _Params = None, out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write all findings as JSON.")] = None) -> None:
+    """List labels that are likely wrong, twins, rare or hopeless ones, repeats, and columns that give a label away."""
+    from dataclasses import replace
+
+    from pipeline.config import Encoder
+    from pipeline.training.audit_run import audit_raw, tables, write_json
+
+    settings = replace(_settings(params), encoder=Encoder(name="none"))
+    found = audit_raw(raw, settings, say=_say())
+    for title, table in tables(found):
+        typer.echo(f"\n{title}\n{table}")
+    if out is not None:
+        write_json(found, out)
+        typer.echo(f"\nall findings: {out}")
+
+
+def prepare(raw: _Raw, out: _Out, params: _Params = None, test_from: _TestFrom = None) -> None:
+    """Stage 1: clean, label and order the tickets."""
+    from pipeline.training.prepare import prepare as stage
+
+    stage(raw, _settings(params), test_from=_moment(test_from)).save(out)
+    typer.echo(f"prepared: {out}")
+
+
+def featurize(prepared: _Prepared, out: _Out, params: _Params = None) -> None:
+    """Stage 2: make the candidate blocks of numbers."""
+    from pipeline.training.featurize import featurize as stage
+    from pipeline.training.prepare import Prepared
+
+    stage(Prepared.load(prepared), _settings(params), say=_say()).save(out)
+    typer.echo(f"features: {out}")
+
+
+def train(
+    target: Annotated[Literal["topic", "queue", "priority", "escalated"], typer.Argument(metavar="OUTCOME", help="topic, queue, priority or escalated.")],
+    prepared: _Prepared, features: _Features, out: _Out, params: _Params = None,
+) -> None:
+    """Stage 3: choose and fit one model."""
+    from pipeline.training.featurize import Featurized
+    from pipeline.training.prepare import Prepared
+    from pipeline.training.train import train as stage
+
+    settings = _settings(params)
+    trained = stage(target, Prepared.load(prepared), Featurized.load(features, settings), settings, say=_say())
+    trained.save(out)
+    typer.echo(f"{target}: {out}" if trained.passed else f"{target}: not in service ({trained.about['why_none']})")
+
+
+def assemble(
+    prepared: _Prepared, features: _Features, scorer: _Scorer,
+    models: Annotated[list[Path], typer.Option("--model", metavar="DIR", help="A folder that `triage train` wrote; give it once a model.")],
+    params: _Params = None, key_file: _Key = None,
+) -> None:
+    """Stage 4: put models that passed their gates together to one scorer, and write the report of the inner splits."""
+    from pipeline.training.assemble import assemble as stage
+    from pipeline.training.featurize import Featurized
+    from pipeline.training.prepare import Prepared
+    from pipeline.training.report_of_run import report_of_run
+    from pipeline.training.run import Ran
+    from pipeline.training.train import load_all
+
+    settings = _settings(params)
+    rows, blocks, trained = Prepared.load(prepared), Featurized.load(features, settings), load_all(models)
+    made = stage(rows, blocks, trained, settings).save(scorer, key=_key(key_file))
+    ran = Ran(rows, blocks, trained, made)
+    _publish(report_of_run(ran), scorer.with_name(f"{scorer.name}.report"))
+    _track_training(ran, scorer, settings, _say())
+    typer.echo(f"scorer {made.version}: {scorer}")
+
+
+def evaluate(raw: _Raw, scorer: _Scorer, out: _Out, key_file: _Key = None) -> None:
+    """Stage 5: run the scorer on rows that it wasn't trained on, beside baselines; a report page and a model card."""
+    from pipeline.scorer import Scorer
+    from pipeline.tracking.runs import track_evaluation
+    from pipeline.training.evaluate import evaluate as stage
+
+    loaded = Scorer.load(scorer, key=_key(key_file))
+    say = _say()
+    report = stage(raw, loaded, where=scorer, say=say)
+    _publish(report, out)
+    if run_id := track_evaluation(out, loaded.version, loaded.settings):
+        say(f"tracked as {run_id}")
+
+
+def _publish(report: Report, folder: Path) -> None:
+    from pipeline.training.evaluate import report_files
+    from pipeline.training.tables import headline
+
+    report_files(report, folder)
+    typer.echo(headline(report))
+    typer.echo(f"report: {folder / 'index.html'}")
+
+
+def _track_training(ran: object, scorer: Path, settings: Params, say: object) -> None:
+    from pipeline.tracking.runs import track_training
+
+    if run_id := track_training(ran, scorer.with_name(f"{scorer.name}.report"), scorer, settings):
+        typer.echo(f"tracked as {run_id} in {settings.tracking.uri}", err=True)
+
+
+def _settings(path: Path | None) -> Params:
+    from pipeline.config import load_params
+
+    here = Path("params.yaml")
+    return load_params(path or (here if here.is_file() else None))
+
+
+def _moment(text: str | None) -> pd.Timestamp | None:
+    if text is None:
+        return None
+    import pandas as pd
+
+    try:
+        moment = pd.Timestamp(text)
+    except ValueError as error:
+        raise ConfigError("not a moment", where="--test-from", got=text, do="write it like 2025-04-01 or 2025-04-01T12:00:00Z") from error
+    if moment is pd.NaT:
+        raise ConfigError("not a moment", where="--test-from", got=text, do="write it like 2025-04-01")
+    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+
+
+def _key(path: Path | None) -> bytes | None:
+    from pipeline.cli.score import read_key
+
+    return read_key(path)
+
+
+def _say() -> _Say:
+    return _Say()
+
+
+class _Say:
+    """Plain lines on standard error, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        print(f"[{time.monotonic() - self._begun:5.0f} s] {line}", file=sys.stderr, flush=True)
