@@ -9,38 +9,103 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from unit.serving.standin import StandIn, made_intake
 
 from pipeline.errors import TriageError
+from pipeline.scorer import Scorer
 from pipeline.serving.batch import Settings, score_file
 from pipeline.serving.faults import VARIABLE
+from pipeline.serving.intake import open_intake
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
+Job = dict[str, Any]
 
 
-def run(job: dict[str, Any]) -> int:
+class Runner:
+    """Asks the process below to run a job; what its children say on standard error is kept in a file."""
+
+    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
+        self.process, self.errors = process, errors
+
+    def __call__(self, **job: Any) -> Job:
+        """Run one job: `source`, `out`, and what `run` and `child` look for."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps({k: str(v) if isinstance(v, Path) else v for k, v in job.items()}) + "\n")
+        self.process.stdin.flush()
+        answer: Job = json.loads(self.process.stdout.readline())
+        return answer
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Runner]:
+    """The process, until the block ends; `folder` takes what it says on standard error."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    errors, pipe = folder / "errors.txt", subprocess.PIPE
+    command = [sys.executable, __file__]
+    with (
+        errors.open("w") as kept,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=kept, text=True, env=environment) as process,
+    ):
+        yield Runner(process, errors)
+
+
+def left(out: Path) -> dict[str, bytes]:
+    """Every file of a run; of the summary, what doesn't depend on the clock."""
+    files = {p.name: p.read_bytes() for p in out.parent.iterdir() if p.name.lstrip(".").startswith(out.name)}
+    for name in files:
+        if name.endswith(".summary.json"):
+            told = json.loads(files[name])
+            kept = {k: v for k, v in told.items() if k not in ("seconds", "rows_per_second", "resumed_rows")}
+            files[name] = json.dumps(kept).encode()
+    return files
+
+
+def finish(ask: Runner, out: Path, **job: Any) -> None:
+    """Start again: it ends well, or says that it had ended."""
+    over = out.exists() and not (out.parent / f".{out.name}.part" / "journal.jsonl").exists()
+    code = ask(out=out, **job)["code"]
+    assert code == (2 if over and not job.get("force") else 0)
+    assert not (out.parent / f".{out.name}.part").exists()
+
+
+@cache
+def loaded(folder: str) -> Scorer:
+    """A real scorer; loaded before the fork."""
+    return Scorer.load(Path(folder))
+
+
+def run(job: Job) -> int:
     """Run one job; the exit code that the command would give."""
     if "limit" in job:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
-    settings = Settings(force=job.get("force", False))
-    scorer = StandIn(job.get("version", "standin-1"), pause=job.get("pause", 0.0))
+    settings, source = Settings(force=job.get("force", False)), Path(job["source"])
     try:
-        intake = made_intake(Path(job["source"]), chunk_rows=job.get("chunk_rows", 6))
-        score_file(intake, Path(job["out"]), scorer, now=NOW, settings=settings)
+        if "scorer" in job:
+            intake, scorer = open_intake(source, batch_rows=job["chunk_rows"]), loaded(job["scorer"])
+            score_file(intake, Path(job["out"]), scorer, now=NOW, settings=settings)
+        else:
+            made = made_intake(source, chunk_rows=job.get("chunk_rows", 6))
+            score_file(made, Path(job["out"]), StandIn(pause=job.get("pause", 0.0)), now=NOW, settings=settings)
     except TriageError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def child(job: dict[str, Any]) -> dict[str, Any]:
+def child(job: Job) -> Job:
     """Fork, perhaps kill, wait; the exit code (or minus the signal), seconds, and the peak of memory."""
+    if "scorer" in job:
+        loaded(job["scorer"])
     begun = time.perf_counter()
     pid = os.fork()
     if pid == 0:

@@ -1,0 +1,66 @@
+"""A small generated helpdesk with a scorer trained on it, and two ways to run the command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.app import main
+from pipeline.config import Encoder, Escalation, Gates, Params, Priority, Topic
+from pipeline.sources.sample import generate, write
+from pipeline.training.run import run
+
+KEY = b"a key of these tests"
+Call = Callable[..., tuple[int, str, str]]
+Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def helpdesk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small generated helpdesk, and a signed scorer trained on it in the quickest way."""
+    folder = tmp_path_factory.mktemp("trained") / "helpdesk"
+    write(generate(seed=3, tickets=500, days=200), folder)
+    params = replace(
+        Params(),
+        encoder=Encoder(name="none"),
+        topic=Topic(candidates=("words",)),
+        priority=Priority(candidates=("words",)),
+        escalation=Escalation(candidates=("words",)),
+        gates=Gates(enabled=False),
+    )
+    run(folder, params, say=lambda line: None).scorer.save(folder / "scorer", key=KEY)
+    (folder / "key").write_bytes(KEY)
+    return folder
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    """Run the command in this process: exit code, standard output, standard error."""
+
+    def ask(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["triage", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return ask
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """Run a command line as people type it, in an empty folder; `triage` is the one of this environment."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def ask(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        settings = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", **environment}
+        line = ["bash", "-c", command]
+        return subprocess.run(line, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120)
+
+    return ask
