@@ -55,15 +55,17 @@ DEMO := demo
 demo: setup
 	@echo "· a synthetic helpdesk: a year of tickets, and three days of new ones"
 	@$(BIN)/triage sample --out $(DEMO)/helpdesk --force
-	@printf 'encoder: {name: $(ENCODER)}\npromise: {max_error: 0.1}\n' > $(DEMO)/params.yaml
-	@echo "· training on its past, judging on its last two months"
+	@printf 'encoder: {name: $(ENCODER)}\ntracking: {uri: null}\n' > $(DEMO)/params.yaml
+	@echo "· training on its past"
+	@rm -rf $(DEMO)/scorer $(DEMO)/scorer.report $(DEMO)/report
 	@$(BIN)/triage run --raw $(DEMO)/helpdesk --params $(DEMO)/params.yaml --scorer $(DEMO)/scorer --test-from 2026-07-01
+	@echo "· judging it on the two months after"
 	@$(BIN)/triage evaluate --raw $(DEMO)/helpdesk --scorer $(DEMO)/scorer --out $(DEMO)/report
 	@echo "· scoring the new tickets"
 	@$(BIN)/triage score $(DEMO)/helpdesk/new-tickets.csv $(DEMO)/scored.csv --mapping $(DEMO)/helpdesk/mapping.yaml \
 	    --scorer $(DEMO)/scorer --explain --force
-	@$(BIN)/triage view $(DEMO)/scored.csv
-	@echo "· the report: $(CURDIR)/$(DEMO)/report/report.html"
+	@$(BIN)/triage view $(DEMO)/scored.csv --tickets $(DEMO)/helpdesk/new-tickets.csv --mapping $(DEMO)/helpdesk/mapping.yaml
+	@echo "· the report: $(CURDIR)/$(DEMO)/report/index.html"
 
 check: .venv/.dev
 	@$(BIN)/ruff check .

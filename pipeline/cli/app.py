@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import traceback
-from importlib.util import find_spec
 from types import TracebackType
 from typing import Annotated, NoReturn
 
 import typer
 
 from pipeline import __version__
+from pipeline.cli import imports, sample, score, stages, view
 from pipeline.errors import TriageError
 
 FAULT_OF_OURS = 3
@@ -46,25 +45,20 @@ def triage(
     """Read support tickets, say what each is about, how urgent it is, and where it should go."""
 
 
-_VERBS = {
-    "sample": ["sample"],
-    "stages": ["run", "audit", "prepare", "featurize", "train", "assemble", "evaluate"],
-    "score": ["score"],
-    "view": ["view"],
-}
-
-
-def _mount() -> None:
-    if find_spec("pipeline.cli.imports"):
-        app.add_typer(importlib.import_module("pipeline.cli.imports").app, name="import")
-    for module, verbs in _VERBS.items():
-        if find_spec(f"pipeline.cli.{module}"):
-            home = importlib.import_module(f"pipeline.cli.{module}")
-            for verb in verbs:
-                app.command(name=verb)(getattr(home, verb))
-
-
-_mount()
+app.command()(sample.sample)
+for _verb in (
+    stages.run,
+    stages.audit,
+    stages.prepare,
+    stages.featurize,
+    stages.train,
+    stages.assemble,
+    stages.evaluate,
+):
+    app.command()(_verb)
+app.command()(score.score)
+app.command()(view.view)
+app.add_typer(imports.app, name="import")
 
 
 def main() -> NoReturn:

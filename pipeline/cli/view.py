@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +21,10 @@ def view(
         Path, typer.Argument(metavar="SCORED", help="A file that `triage score` wrote: CSV, JSONL or Parquet.")
     ],
     tickets: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The tickets that were scored, in our schema: shows their subjects too."),
+        Path | None, typer.Option(metavar="IN", help="The tickets that were scored: shows their subjects too.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(metavar="MAPPING.yaml", help="Which column of IN is what, as for `triage score`.")
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 12,
 ) -> None:
@@ -38,7 +41,7 @@ def view(
             got=f"{len(frame.columns)} other columns",
             do="give the OUT of `triage score`",
         )
-    subjects = _subjects(tickets) if tickets else {}
+    subjects = _subjects(tickets, mapping) if tickets else {}
     console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_A_TERMINAL, highlight=False)
     console.print(_table(frame.head(rows), subjects))
     routed = int((~frame["queue_reason"].astype("str").str.startswith(("abstained", "fallback"))).sum())
@@ -90,11 +93,13 @@ def _read(path: Path) -> pd.DataFrame:
         ) from None
 
 
-def _subjects(path: Path) -> dict[str, str]:
-    frame = _read(path)
-    if not {"ticket_id", "subject"} <= set(frame.columns):
-        return {}
-    return {_word(i): _word(s) for i, s in zip(frame["ticket_id"], frame["subject"], strict=True)}
+def _subjects(path: Path, mapping: Path | None) -> dict[str, str]:
+    from pipeline.serving.intake import open_intake
+
+    found: dict[str, str] = {}
+    for chunk in open_intake(path, mapping=mapping).read(datetime.now(UTC)):
+        found |= {_word(i): _word(s) for i, s in zip(chunk["ticket_id"], chunk["subject"], strict=True)}
+    return found
 
 
 def _word(value: object) -> str:
