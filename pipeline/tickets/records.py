@@ -106,7 +106,7 @@ def text_array(values: Sequence[str | None]) -> pa.Array:
 def frame_of(columns: dict[str, pa.Array], errors: Sequence[str | None], first: int) -> pd.DataFrame:
     """A frame of `str` columns with `error` last, its index counting records."""
     arrays = columns | {ERROR: pa.array(errors, type=pa.string())}
-    frame: pd.DataFrame = pa.table(arrays).to_pandas()
+    frame: pd.DataFrame = pa.table(arrays).to_pandas(use_threads=False)
     frame.index = pd.RangeIndex(first, first + len(errors), name=ROW)
     return frame
 

@@ -18,13 +18,12 @@ from pipeline.tickets.clean import clean
 from pipeline.tickets.language import identify, normalise
 from pipeline.tickets.redact import redact
 from pipeline.tickets.schema import FIELD_PREFIX, FRAMES
-from pipeline.tickets.times import EARLIEST, LATEST, read_times
+from pipeline.tickets.times import EARLIEST, LATEST, NO_TIME, read_times
 
 _ID_LENGTH = 200
 _BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NAMES = tuple(column.name for column in FRAMES["tickets"])
 _TIMES = ("created_at", "as_of")
-_NO_TIME = np.iinfo(np.int64).min
 
 Texts = list[str | None]
 
@@ -69,7 +68,7 @@ def parse(tickets: pd.DataFrame, settings: Tickets) -> pd.DataFrame:
         arrays["as_of"] = times["as_of"][0]
     arrays |= {name: pa.array(texts[name], pa.string()) for name in sorted(texts) if name.startswith(FIELD_PREFIX)}
     arrays |= {"error": pa.array(errors, pa.string()), "text": pa.array(texts["text"], pa.string())}
-    out: pd.DataFrame = pa.table(arrays).to_pandas()
+    out: pd.DataFrame = pa.table(arrays).to_pandas(use_threads=False)
     out.index = tickets.index
     return out
 
@@ -130,8 +129,8 @@ def _times(tickets: pd.DataFrame, name: str) -> tuple[pa.Array, Texts]:
         codes = [None if code != code else code for code in read]
     array: Any = values.array
     moments = array.as_unit("us").asi8
-    absent = moments == _NO_TIME
-    outside = ~absent & ((moments < EARLIEST.as_unit("us").value) | (moments > LATEST.as_unit("us").value))
+    absent = moments == NO_TIME
+    outside = ~absent & ((moments < EARLIEST) | (moments > LATEST))
     for position in np.flatnonzero(outside):
         codes[position] = "bad_time"
     return pa.array(moments, kind, mask=absent | outside), codes

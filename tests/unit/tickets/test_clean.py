@@ -178,8 +178,10 @@ def test_a_page_that_is_all_quote_stays_without_its_tags() -> None:
 
 
 HOSTILE = [
-    "a", "<", "<a ", '<a "', "<p>", "<b><i>", "<table>", "<tr><td>", "<!--", "<script>", "<pre>", "&", "&#", "&amp", "\n",
-    "\n\n", "> ", "\n>", "--\n", "-- \n", "_____\n", "wrote:\n", "On 1 a\n", "From: a\n", "From: a\nTo: b\n", "Thanks\n",
+    "a", "<", "<a ", '<a "', "<p>", "<b><i>", "<table>", "<tr><td>", "<!--", "<script>", "<pre>", "&", "&#", "&amp",
+    "\n",
+    "\n\n", "> ", "\n>", "--\n", "-- \n", "_____\n", "wrote:\n", "On 1 a\n", "From: a\n", "From: a\nTo: b\n",
+    "Thanks\n",
     "[EXTERNAL] ", "\nThis email ", "\nSent from my ", "\n##-", "\n***", "\u0300\u0316\u0327", "\r", " ", "'", "日本",
     "<blockquote type=cite>", "<svg>", "<select><option>", "\nif you are not ", "bold text",
 ]  # fmt: skip

@@ -58,8 +58,10 @@ def test_each_text_is_identified_by_itself(texts: list[str]) -> None:
 @pytest.mark.parametrize(
     ("code", "form"),
     [
-        ("en", "en"), ("en-US", "en"), ("pt_BR", "pt"), ("zh-Hant-TW", "zh"), ("DE", "de"), (" fr ", "fr"), ("eng", "en"),
-        ("ger", "de"), ("xyz", "und"), ("English", "und"), ("", "und"), ("und", "und"), (None, "und"), (3, "und"), ("e", "und"),
+        ("en", "en"), ("en-US", "en"), ("pt_BR", "pt"), ("zh-Hant-TW", "zh"), ("DE", "de"), (" fr ", "fr"), ("eng",
+        "en"),
+        ("ger", "de"), ("xyz", "und"), ("English", "und"), ("", "und"), ("und", "und"), (None, "und"), (3, "und"),
+        ("e", "und"),
     ],
 )  # fmt: skip
 def test_codes_are_brought_into_one_form(code: object, form: str) -> None:

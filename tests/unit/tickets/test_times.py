@@ -6,7 +6,7 @@ import datetime as dt
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
@@ -48,7 +48,8 @@ def test_times_with_an_offset_are_read_exactly(value: object, time: str) -> None
 @pytest.mark.parametrize(
     "value",
     [
-        "2025-04-03 14:05", "2025/04/03 14:05", "2025-04-03T14:05:00.000", "3.4.2025 14:05", "03/04/2025, 2:05 pm", "3-4-25 14:05:00",
+        "2025-04-03 14:05", "2025/04/03 14:05", "2025-04-03T14:05:00.000", "3.4.2025 14:05", "03/04/2025, 2:05 pm",
+        "3-4-25 14:05:00",
         "3 April 2025 14:05", "Apr 3, 2025 2:05 PM", "Thursday, April 3, 2025 at 14:05", "20250403T1405",
     ],
 )  # fmt: skip
@@ -89,7 +90,8 @@ def test_empty_is_null_without_a_code(value: object) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["soon", "now", "today", "2025-13-01", "2025-02-30", "0001-01-01", "12", "-5", "25:00", [1], {"a": 1}, True, 10**40, 1e300,
+    ["soon", "now", "today", "2025-13-01", "2025-02-30", "0001-01-01", "12", "-5", "25:00", [1], {"a": 1}, True,
+    10**40, 1e300,
      "9" * 19, "x" * 10_000, "2025-01-01T25:00:00Z", "1 Foo 2025", "13:00 pm", b"\xff", "\ud800", object()],
 )  # fmt: skip
 def test_what_is_no_time_is_coded(value: object) -> None:
@@ -128,12 +130,14 @@ def test_typed_columns_are_read_and_left_untouched(kind: str) -> None:
 
 
 CELLS = (
-    st.none() | st.text(max_size=20) | st.integers() | st.floats() | st.booleans() | st.binary(max_size=8) | st.lists(st.integers(), max_size=2)
+    st.none() | st.text(max_size=20) | st.integers() | st.floats() | st.booleans() | st.binary(max_size=8)
+    | st.lists(st.integers(), max_size=2)
     | st.datetimes().map(str) | st.datetimes(timezones=st.timezones()).map(lambda t: t.isoformat()) | st.dates()
     | st.from_regex(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( \d{1,2}:\d\d)?", fullmatch=True)
 )  # fmt: skip
 
 
+@settings(max_examples=50)
 @given(st.lists(CELLS, max_size=6), st.booleans(), st.sampled_from([None, "Europe/Berlin", "America/Sao_Paulo"]))
 def test_every_column_is_read_row_by_row(cells: list[object], dayfirst: bool, zone: str | None) -> None:
     values = pd.Series(cells, dtype=object)

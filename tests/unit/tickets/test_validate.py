@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from factories import tickets
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Tickets
@@ -148,9 +148,12 @@ WORDS = st.sampled_from(
 )
 TEXT = st.lists(WORDS | st.text(max_size=6), max_size=6).map(" ".join)
 ODD = (
-    st.none() | st.integers() | st.floats() | st.booleans() | st.binary(max_size=6) | st.lists(st.integers(), max_size=2)
-    | st.dictionaries(st.text(max_size=2), st.none(), max_size=2) | st.just(pd.NA) | st.just(pd.NaT) | st.just(dt.date(2025, 1, 1))
-    | st.builds(np.array, st.lists(st.integers(0, 3), max_size=2)) | st.builds(np.int64, st.integers(0, 9)) | st.text() | st.just("\ud800")
+    st.none() | st.integers() | st.floats() | st.booleans() | st.binary(max_size=6) | st.lists(st.integers(),
+    max_size=2)
+    | st.dictionaries(st.text(max_size=2), st.none(), max_size=2) | st.just(pd.NA) | st.just(pd.NaT)
+    | st.just(dt.date(2025, 1, 1))
+    | st.builds(np.array, st.lists(st.integers(0, 3), max_size=2)) | st.builds(np.int64, st.integers(0, 9))
+    | st.text() | st.just("\ud800")
     | st.builds(object)
 )  # fmt: skip
 COLUMNS = [
@@ -185,6 +188,7 @@ def same(left: pd.DataFrame, right: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(left, right, check_exact=True)
 
 
+@settings(max_examples=40)
 @given(tables())
 def test_parse_is_total(table: pd.DataFrame) -> None:
     out = parse(table, SETTINGS)
@@ -195,6 +199,7 @@ def test_parse_is_total(table: pd.DataFrame) -> None:
     assert ids.is_unique
 
 
+@settings(max_examples=40)
 @given(tables())
 def test_parse_is_row_wise_but_for_repeated_ids(table: pd.DataFrame) -> None:
     out = parse(table, SETTINGS)
@@ -203,6 +208,7 @@ def test_parse_is_row_wise_but_for_repeated_ids(table: pd.DataFrame) -> None:
             same(parse(table.iloc[[i]], SETTINGS), out.iloc[[i]])
 
 
+@settings(max_examples=40)
 @given(tables())
 def test_parse_is_pure(table: pd.DataFrame) -> None:
     before = [[repr(cell) for cell in table[name]] for name in table]
@@ -210,6 +216,7 @@ def test_parse_is_pure(table: pd.DataFrame) -> None:
     assert [[repr(cell) for cell in table[name]] for name in table] == before
 
 
+@settings(max_examples=40)
 @given(tables(), st.randoms(use_true_random=False))
 def test_parse_reads_by_name(table: pd.DataFrame, random: object) -> None:
     columns = list(table.columns)
@@ -217,6 +224,7 @@ def test_parse_reads_by_name(table: pd.DataFrame, random: object) -> None:
     same(parse(table[columns].assign(unknown=1, topic="x"), SETTINGS), parse(table, SETTINGS))
 
 
+@settings(max_examples=40)
 @given(tables())
 def test_an_absent_column_is_a_null_column(table: pd.DataFrame) -> None:
     nulls = {name: None for name in COLUMNS if name not in table and not name.startswith(("fields", "as_of"))}
