@@ -1,8 +1,8 @@
-"""A folder of fitted parts: a manifest of SHA-256 that is checked before anything is opened, arrays and JSON, no pickles.
+"""A folder of fitted parts: a manifest of SHA-256 that is checked before anything is opened; arrays and JSON.
 
-`state` is the word for what a fitted object gives away to be stored: a dict of NumPy arrays, sparse matrices and plain
-JSON values. Arrays go to `.npz` and are read with pickles forbidden, plain values to `.json`. Which class a part becomes
-is fixed in `Scorer.load`, not in the folder, so a rewritten manifest can't smuggle one in.
+`state` is the word for what a fitted object gives away to be stored: a dict of NumPy arrays, sparse matrices and
+plain JSON values. Arrays go to `.npz` and are read with pickles forbidden, plain values to `.json`. Which class a part
+becomes is fixed in `Scorer.load`, not in the folder, so a rewritten manifest can't smuggle one in.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import io
 import json
 import os
 import shutil
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,8 +27,10 @@ State = dict[str, Any]
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
+CHECKSUM = "manifest.sha256"
+"""Hashes of the manifest and the signature, as `sha256sum -c` reads them: no byte of the folder is without one."""
 
-SUFFIXES = frozenset({".json", ".npz", ".sig"})
+SUFFIXES = frozenset({".json", ".npz"})
 """Kinds of files that a folder may hold. Neither can carry a class or a call: there is no pickle to be hostile."""
 
 
@@ -52,67 +56,121 @@ def write(folder: Path, parts: dict[str, State], about: dict[str, Any], *, key: 
         }
         content = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False).encode()
         _write_synced(fresh / MANIFEST, content)
-        if key is not None:
-            _write_synced(fresh / SIGNATURE, hmac.new(key, content, hashlib.sha256).hexdigest().encode())
+        signature = b"" if key is None else _signature(key, content)
+        if signature:
+            _write_synced(fresh / SIGNATURE, signature)
+        _write_synced(fresh / CHECKSUM, _checksums(content, signature))
         _swap(fresh, folder)
     except OSError as error:
-        raise OutputError("the folder can't be written", where=folder.name, got=os.strerror(error.errno or 0)) from error
+        raise OutputError(
+            "the folder can't be written", where=folder.name, got=os.strerror(error.errno or 0)
+        ) from error
     return _sha256(content)[:12]
 
 
-def read(folder: Path, *, key: bytes | None = None) -> tuple[dict[str, State], dict[str, Any], str]:
+def read(
+    folder: Path, *, key: bytes | None = None, approve: Callable[[dict[str, Any]], None] | None = None
+) -> tuple[dict[str, State], dict[str, Any], str]:
     """Read the parts, what is said about them, and the version.
 
     Parameters
     ----------
     key : bytes, optional
-        With a key, a folder without a right signature is refused; without one, signatures are not looked at.
+        With a key, a folder without a right signature is refused; without one, the signature isn't looked at.
+    approve : callable, optional
+        Sees what is said about the parts after all hashes were checked, before any part is opened; may raise.
 
     Raises
     ------
     ScorerError
-        No such folder.
+        No such folder, or it can't be read.
     IntegrityError
         A file that is changed, missing, extra or of another kind (a pickle, say); a wrong signature.
     """
     manifest, version = check(folder, key=key)
+    if approve is not None:
+        approve(manifest["about"])
     parts: dict[str, State] = {}
     for name in manifest["parts"]:
         try:
-            parts[name] = _read_state(folder, name)
+            parts[name] = _read_state(folder, name, manifest["files"])
         except IntegrityError:
             raise
         except Exception as error:  # hostile bytes can raise anything; the hash being right doesn't make them kind
-            raise IntegrityError("a part can't be read", where=name, got=type(error).__name__, do="train again") from error
+            raise IntegrityError(
+                "a part can't be read", where=name, got=type(error).__name__, do="train again"
+            ) from error
     return parts, manifest["about"], version
 
 
 def check(folder: Path, *, key: bytes | None = None) -> tuple[dict[str, Any], str]:
     """The manifest and the version, after every file has been held against its hash; nothing else is opened."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise ScorerError("no scorer here", where=str(folder), got=f"no {MANIFEST}", do="name a folder made by `triage run`")
-    content = path.read_bytes()
-    if key is not None:
-        found = (folder / SIGNATURE).read_bytes() if (folder / SIGNATURE).is_file() else b""
-        if not hmac.compare_digest(hmac.new(key, content, hashlib.sha256).hexdigest().encode(), found):
-            raise IntegrityError("the signature isn't right", where=SIGNATURE, do="check the key, or train again")
+    if not (folder / MANIFEST).is_file():
+        raise ScorerError(
+            "no scorer here", where=str(folder), got=f"no {MANIFEST}", do="name a folder made by `triage run`"
+        )
+    try:
+        content = _manifest(folder, key)
+        manifest = _parsed(content)
+        present = {p.name for p in folder.iterdir()} - {MANIFEST, SIGNATURE, CHECKSUM}
+        if odd := sorted(present ^ set(manifest["files"])):
+            raise IntegrityError("a file is missing or extra", where=odd[0], do="copy the folder again, or train again")
+        for name in manifest["files"]:
+            if Path(name).suffix not in SUFFIXES or Path(name).name != name:
+                raise IntegrityError(
+                    "a kind of file that a scorer never holds", where=name, do="don't open this scorer; train again"
+                )
+            _open_checked(folder, name, manifest["files"]).close()
+    except OSError as error:
+        raise ScorerError(
+            "the scorer can't be read",
+            where=Path(str(error.filename or folder)).name,
+            got=os.strerror(error.errno or 0),
+            do="check the folder and its permissions",
+        ) from error
+    return manifest, _sha256(content)[:12]
+
+
+def _manifest(folder: Path, key: bytes | None) -> bytes:
+    """Its bytes, held against the signature (with a key) and the checksum."""
+    content = (folder / MANIFEST).read_bytes()
+    signature = (folder / SIGNATURE).read_bytes() if (folder / SIGNATURE).is_file() else b""
+    if key is not None and not hmac.compare_digest(_signature(key, content), signature):
+        raise IntegrityError("the signature isn't right", where=SIGNATURE, do="check the key, or train again")
+    sums = (folder / CHECKSUM).read_bytes() if (folder / CHECKSUM).is_file() else b""
+    if sums != _checksums(content, signature):
+        raise IntegrityError(
+            "the manifest isn't the one that was written",
+            where=f"{MANIFEST}, {SIGNATURE} or {CHECKSUM}",
+            do="copy the folder again, or train again",
+        )
+    return content
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
     try:
         manifest = json.loads(content)
-        expected = {str(k): str(v) for k, v in manifest["files"].items()}
-        _ = manifest["about"], [str(p) for p in manifest["parts"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise IntegrityError("the manifest can't be read", where=MANIFEST, got=type(error).__name__, do="train again") from error
-    present = {p.name for p in folder.iterdir()} - {MANIFEST, SIGNATURE}
-    if present != set(expected):
-        odd = sorted(present ^ set(expected))[0]
-        raise IntegrityError("a file is missing or extra", where=odd, do="copy the folder again, or train again")
-    for name, digest in expected.items():
-        if Path(name).suffix not in SUFFIXES or Path(name).name != name:
-            raise IntegrityError("a kind of file that a scorer never holds", where=name, do="don't open this scorer; train again")
-        if _sha256((folder / name).read_bytes()) != digest:
-            raise IntegrityError("a file isn't the one that the manifest names", where=name, do="copy the folder again, or train again")
-    return manifest, _sha256(content)[:12]
+        files, parts, about = manifest["files"], manifest["parts"], manifest["about"]
+    except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
+        raise IntegrityError(
+            "the manifest can't be read", where=MANIFEST, got=type(error).__name__, do="train again"
+        ) from error
+    right = isinstance(files, dict) and isinstance(parts, list) and isinstance(about, dict)
+    if not right or not all(isinstance(v, str) for v in files.values()) or any(f"{p}.json" not in files for p in parts):
+        raise IntegrityError("the manifest can't be read", where=MANIFEST, got="another form", do="train again")
+    return dict(manifest)
+
+
+def _open_checked(folder: Path, name: str, files: dict[str, str]) -> BinaryIO:
+    """The file, after its hash was found right: what is read from it later is what was checked."""
+    handle = (folder / name).open("rb")
+    if hashlib.file_digest(handle, "sha256").hexdigest() != files[name]:
+        handle.close()
+        raise IntegrityError(
+            "a file isn't the one that the manifest names", where=name, do="copy the folder again, or train again"
+        )
+    handle.seek(0)
+    return handle
 
 
 def _files(name: str, state: State) -> dict[str, bytes]:
@@ -130,22 +188,39 @@ def _files(name: str, state: State) -> dict[str, bytes]:
     files = {f"{name}.json": json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()}
     if arrays:
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **{k: arrays[k] for k in sorted(arrays)})  # type: ignore[arg-type]
+        np.savez(buffer, allow_pickle=False, **{k: arrays[k] for k in sorted(arrays)})
         files[f"{name}.npz"] = buffer.getvalue()
     return files
 
 
-def _read_state(folder: Path, name: str) -> State:
-    state: State = json.loads((folder / f"{name}.json").read_text("utf-8"))
-    if (path := folder / f"{name}.npz").is_file():
-        with np.load(path, allow_pickle=False) as arrays:
+def _read_state(folder: Path, name: str, files: dict[str, str]) -> State:
+    with _open_checked(folder, f"{name}.json", files) as handle:
+        state: State = dict(json.load(handle))
+    if f"{name}.npz" not in files:
+        return state
+    with _open_checked(folder, f"{name}.npz", files) as handle:
+        _refuse_compressed(handle, f"{name}.npz")
+        with np.load(handle, allow_pickle=False) as arrays:
             flat = {k: arrays[k] for k in arrays.files}
-        for key in [k for k in flat if k.endswith(":shape")]:
-            stem = key.removesuffix(":shape")
-            pieces = (flat.pop(f"{stem}:data"), flat.pop(f"{stem}:indices"), flat.pop(f"{stem}:indptr"))
-            state[stem] = sp.csr_matrix(pieces, shape=tuple(flat.pop(key)))
-        state |= flat
-    return state
+    for key in [k for k in flat if k.endswith(":shape")]:
+        stem = key.removesuffix(":shape")
+        pieces = (flat.pop(f"{stem}:data"), flat.pop(f"{stem}:indices"), flat.pop(f"{stem}:indptr"))
+        matrix = sp.csr_matrix(pieces, shape=tuple(flat.pop(key)))
+        matrix.check_format(full_check=True)  # scipy's products don't: an index out of bounds reads foreign memory
+        state[stem] = matrix
+    return state | flat
+
+
+def _refuse_compressed(handle: BinaryIO, name: str) -> None:
+    """We write arrays as they are; a file that grows when it is opened is a bomb."""
+    with zipfile.ZipFile(handle) as archive:
+        entries = archive.infolist()
+    size = handle.seek(0, os.SEEK_END)
+    handle.seek(0)
+    if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > size:
+        raise IntegrityError(
+            "an array file is compressed, which ours never are", where=name, do="don't open this scorer; train again"
+        )
 
 
 def _write_synced(path: Path, content: bytes) -> None:
@@ -162,6 +237,15 @@ def _swap(fresh: Path, folder: Path) -> None:
         folder.rename(old)
     fresh.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _signature(key: bytes, content: bytes) -> bytes:
+    return hmac.new(key, content, hashlib.sha256).hexdigest().encode()
+
+
+def _checksums(content: bytes, signature: bytes) -> bytes:
+    lines = [f"{_sha256(content)}  {MANIFEST}"] + ([f"{_sha256(signature)}  {SIGNATURE}"] if signature else [])
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _sha256(content: bytes) -> str:

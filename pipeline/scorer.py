@@ -14,9 +14,9 @@ import pandas as pd
 from pipeline import artifact, config
 from pipeline.artifact import State
 from pipeline.config import Params
-from pipeline.errors import VersionError
+from pipeline.errors import IntegrityError, TriageError, VersionError
 from pipeline.estimators.escalation import EscalationModel
-from pipeline.estimators.explain import Neighbours, explain_topic, explain_risk, explain_priority
+from pipeline.estimators.explain import Neighbours, explain_priority, explain_risk, explain_topic
 from pipeline.estimators.priority import PriorityModel
 from pipeline.estimators.scope import Scope
 from pipeline.estimators.topic import TopicModel
@@ -24,7 +24,7 @@ from pipeline.features.build import Blocks, FeatureBuilder
 from pipeline.features.encoder import encoder_from_state
 from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
-from pipeline.tickets.schema import conform, names, schema_hash
+from pipeline.tickets.schema import conform, schema_hash
 
 CHECKED_LIBRARIES = ("sklearn", "numpy")
 """Libraries whose major and minor version must be those that the scorer was trained with."""
@@ -131,7 +131,10 @@ class Scorer:
             if (model := getattr(self.models, name)) is not None:
                 parts[name] = model.state()
         parts["neighbours"] = self.neighbours.state()
-        parts["policy"] = {"thresholds": _finite(self.policy.thresholds), "oos_threshold": _finite(self.policy.oos_threshold)}
+        parts["policy"] = {
+            "thresholds": _finite(self.policy.thresholds),
+            "oos_threshold": _finite(self.policy.oos_threshold),
+        }
         about = self.about | {
             "settings": config.as_dict(self.settings),
             "schema": schema_hash(),
@@ -139,7 +142,12 @@ class Scorer:
             "encoder": self.builder.encoder.identity if self.builder.encoder else "none",
         }
         return Scorer(
-            self.settings, self.builder, self.models, self.policy, self.neighbours, about,
+            self.settings,
+            self.builder,
+            self.models,
+            self.policy,
+            self.neighbours,
+            about,
             version=artifact.write(folder, parts, about, key=key),
         )
 
@@ -152,11 +160,22 @@ class Scorer:
         ScorerError, IntegrityError, VersionError, EncoderError
             See `pipeline.errors`; nothing is opened before its hash was checked.
         """
-        manifest, _ = artifact.check(folder, key=key)
-        _check_versions(manifest["about"])
-        parts, about, version = artifact.read(folder, key=key)
+        parts, about, version = artifact.read(folder, key=key, approve=_check_versions)
+        try:
+            return cls._assembled(parts, about, version)
+        except TriageError:
+            raise
+        except Exception as error:  # a rewritten manifest can name any parts, and parts can hold anything
+            raise IntegrityError(
+                "the parts don't make a scorer", where=folder.name, got=type(error).__name__, do="train again"
+            ) from error
+
+    @classmethod
+    def _assembled(cls, parts: dict[str, State], about: dict[str, Any], version: str) -> Scorer:
         settings = config.build(Params, about["settings"], where="manifest.json: settings")
-        builder = FeatureBuilder.from_states(parts, encoder_from_state(parts["encoder"], settings.encoder), settings.features)
+        builder = FeatureBuilder.from_states(
+            parts, encoder_from_state(parts["encoder"], settings.encoder), settings.features
+        )
         models = Models(
             topic=TopicModel.from_states(parts, "topic") if "topic" in parts else None,
             queue=TopicModel.from_states(parts, "queue") if "queue" in parts else None,
@@ -173,8 +192,11 @@ class Scorer:
         as_of = parsed["as_of"].fillna(parsed["created_at"]) if "as_of" in parsed else parsed["created_at"]
         seed = pd.DataFrame(
             {
-                "ticket_id": parsed["ticket_id"], "as_of": as_of, "language": parsed["language"],
-                "error": parsed["error"], "scorer_version": self.version,
+                "ticket_id": parsed["ticket_id"],
+                "as_of": as_of,
+                "language": parsed["language"],
+                "error": parsed["error"],
+                "scorer_version": self.version,
             }
         )
         scored = conform(seed, "scored")
@@ -195,9 +217,13 @@ class Scorer:
             for row in rows:
                 yield from self._blocks(parsed, np.array([row]))
 
-    def _fill(self, scored: pd.DataFrame, parsed: pd.DataFrame, rows: np.ndarray, blocks: Blocks, explain: bool) -> None:
+    def _fill(
+        self, scored: pd.DataFrame, parsed: pd.DataFrame, rows: np.ndarray, blocks: Blocks, explain: bool
+    ) -> None:
         models, n = self.models, len(rows)
-        explanations: list[dict[str, Any]] = [{"topic": None, "priority": None, "escalation": None, "articles": []} for _ in range(n)]
+        explanations: list[dict[str, Any]] = [
+            {"topic": None, "priority": None, "escalation": None, "articles": []} for _ in range(n)
+        ]
         part = parsed.iloc[rows]
         texts = part["text"].fillna("").astype(object).tolist() if explain else []
         if models.topic is not None:
@@ -206,7 +232,16 @@ class Scorer:
             if models.scope is not None:
                 _put(scored, rows, "topic_oos_score", models.scope.score(probabilities.max(axis=1), blocks.meaning))
             if explain:
-                found = explain_topic(models.topic, self.builder, blocks, probabilities, part, texts, self.neighbours, self.settings.explain)
+                found = explain_topic(
+                    models.topic,
+                    self.builder,
+                    blocks,
+                    probabilities,
+                    part,
+                    texts,
+                    self.neighbours,
+                    self.settings.explain,
+                )
                 for item, value in zip(explanations, found, strict=True):
                     item["topic"] = value
         if models.queue is not None:
@@ -222,12 +257,20 @@ class Scorer:
             named = [dict(zip(models.priority.levels, map(float, row), strict=True)) for row in levels]
             _put(scored, rows, "priority_probabilities", named)
             if explain:
-                for item, value in zip(explanations, explain_priority(models.priority, self.builder, blocks, levels, part, texts, self.settings.explain), strict=True):
+                for item, value in zip(
+                    explanations,
+                    explain_priority(models.priority, self.builder, blocks, levels, part, texts, self.settings.explain),
+                    strict=True,
+                ):
                     item["priority"] = value
         if models.escalation is not None:
             _put(scored, rows, "escalation_risk", models.escalation.risk(blocks))
             if explain:
-                for item, value in zip(explanations, explain_risk(models.escalation, self.builder, blocks, part, texts, self.settings.explain), strict=True):
+                for item, value in zip(
+                    explanations,
+                    explain_risk(models.escalation, self.builder, blocks, part, texts, self.settings.explain),
+                    strict=True,
+                ):
                     item["escalation"] = value
         _put(scored, rows, "articles", [[] for _ in range(n)])
         _put(scored, rows, "similar", [[] for _ in range(n)])
@@ -238,7 +281,11 @@ class Scorer:
         topic = scored["topic"].tolist()
         if self.models.queue is not None:
             label = scored["queue"].tolist()
-            confidence = scored.pop("_queue_confidence").to_numpy(dtype=float) if "_queue_confidence" in scored else np.zeros(len(scored))
+            confidence = (
+                scored.pop("_queue_confidence").to_numpy(dtype=float)
+                if "_queue_confidence" in scored
+                else np.zeros(len(scored))
+            )
         else:
             label = [self.policy.queue_of(t) if t is not None else None for t in topic]
             confidence = scored["topic_confidence"].to_numpy(dtype=float)
@@ -248,8 +295,13 @@ class Scorer:
         silent = [has_text and not _WORD.search(t or "") for t in parsed["text"].fillna("")]
         fallback = [code or ("no_text" if quiet else None) for code, quiet in zip(error, silent, strict=True)]
         decision = self.policy.decide(
-            parsed, label=label, confidence=confidence, topic=topic, priority=scored["priority"].tolist(),
-            oos=scored["topic_oos_score"].to_numpy(dtype=float), fallback=fallback,
+            parsed,
+            label=label,
+            confidence=confidence,
+            topic=topic,
+            priority=scored["priority"].tolist(),
+            oos=scored["topic_oos_score"].to_numpy(dtype=float),
+            fallback=fallback,
         )
         scored["queue"] = pd.Series(decision.queue, index=scored.index, dtype=object)
         scored["queue_reason"] = pd.Series(decision.reason, index=scored.index, dtype=object)
@@ -266,12 +318,14 @@ def library_versions() -> dict[str, str]:
 def _check_versions(about: dict[str, Any]) -> None:
     if about.get("schema") != schema_hash():
         raise VersionError("the scorer was made by another version of the schema", do="train again with this version")
-    now = library_versions()
+    now, libraries = library_versions(), about.get("libraries")
     for name in CHECKED_LIBRARIES:
-        then = str(about.get("libraries", {}).get(name, "none"))
+        then = str(libraries.get(name, "none")) if isinstance(libraries, dict) else "none"
         if then.split(".")[:2] != now[name].split(".")[:2]:
             raise VersionError(
-                "the scorer was made with another version of a library", where=name, got=f"{then}, here {now[name]}",
+                "the scorer was made with another version of a library",
+                where=name,
+                got=f"{then}, here {now[name]}",
                 do=f"install {name} {then}, or train again",
             )
 
@@ -286,12 +340,15 @@ def _put(scored: pd.DataFrame, rows: np.ndarray, name: str, values: Any) -> None
     scored[name] = pd.Series(column, index=scored.index, dtype=scored[name].dtype)
 
 
-def _put_labels(scored: pd.DataFrame, rows: np.ndarray, classes: tuple[str, ...], probabilities: np.ndarray, shown: int) -> None:
+def _put_labels(
+    scored: pd.DataFrame, rows: np.ndarray, classes: tuple[str, ...], probabilities: np.ndarray, shown: int
+) -> None:
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :shown]
     _put(scored, rows, "topic", [classes[i] for i in order[:, 0]])
     _put(scored, rows, "topic_confidence", probabilities[np.arange(len(rows)), order[:, 0]])
     candidates = [
-        [{"label": classes[i], "probability": float(row[i])} for i in best] for best, row in zip(order, probabilities, strict=True)
+        [{"label": classes[i], "probability": float(row[i])} for i in best]
+        for best, row in zip(order, probabilities, strict=True)
     ]
     _put(scored, rows, "topic_candidates", candidates)
 
