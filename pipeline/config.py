@@ -24,7 +24,23 @@ class Tickets:
     """How raw text becomes clean text."""
 
     max_characters: int = 1_000_000
-    languages: tuple[str, ...] = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "cs", "hu", "tr", "fi", "sl", "sv", "da")
+    languages: tuple[str, ...] = (
+        "en",
+        "de",
+        "fr",
+        "es",
+        "pt",
+        "it",
+        "nl",
+        "pl",
+        "cs",
+        "hu",
+        "tr",
+        "fi",
+        "sl",
+        "sv",
+        "da",
+    )
 
 
 @dataclass(frozen=True)
@@ -66,7 +82,7 @@ class Topic:
 
     candidates: tuple[str, ...] = ("words", "meaning", "kernel", "both", "average", "mostly_words", "mostly_meaning")
     regularisation: tuple[float, ...] = (0.1, 0.3, 1.0)
-    min_examples: int = 5
+    min_examples: int = 3
     descriptions: dict[str, str] = field(default_factory=dict)
     living: Literal["find", "all"] = "find"
     shown_candidates: int = 5
@@ -182,7 +198,9 @@ def load_params(path: Path | None = None) -> Params:
     try:
         raw = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError("the settings can't be read", where=str(path), got=type(error).__name__, do="check the YAML") from error
+        raise ConfigError(
+            "the settings can't be read", where=str(path), got=type(error).__name__, do="check the YAML"
+        ) from error
     if raw is None:
         return Params()
     return typing.cast(Params, build(Params, raw, where=path.name))
@@ -201,7 +219,9 @@ def nearest(name: str, known: typing.Iterable[str], count: int = 3) -> list[str]
 def build(kind: Any, raw: Any, *, where: str) -> Any:
     """Build a frozen dataclass from plain YAML values, checking every key and value on the way."""
     if not isinstance(raw, dict):
-        raise ConfigError("expected a section of settings", where=where, got=type(raw).__name__, do="write `key: value` lines")
+        raise ConfigError(
+            "expected a section of settings", where=where, got=type(raw).__name__, do="write `key: value` lines"
+        )
     hints = typing.get_type_hints(kind)
     known = {f.name: f for f in dataclasses.fields(kind)}
     values: dict[str, Any] = {}
@@ -216,7 +236,8 @@ def build(kind: Any, raw: Any, *, where: str) -> Any:
             )
         values[key] = _convert(hints[key], value, where=f"{where}: {key}")
     missing = [
-        n for n, f in known.items()
+        n
+        for n, f in known.items()
         if n not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     ]
     if missing:
@@ -232,7 +253,12 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
         return value
     if origin is Literal:
         if value not in args:
-            raise ConfigError("a value that isn't among the choices", where=where, got=repr(value), do=f"one of {', '.join(map(str, args))}")
+            raise ConfigError(
+                "a value that isn't among the choices",
+                where=where,
+                got=repr(value),
+                do=f"one of {', '.join(map(str, args))}",
+            )
         return value
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
@@ -244,7 +270,9 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise ConfigError("expected `key: value` lines", where=where, got=type(value).__name__, do="see params.yaml")
+            raise ConfigError(
+                "expected `key: value` lines", where=where, got=type(value).__name__, do="see params.yaml"
+            )
         return {str(k): _convert(args[1], v, where=f"{where}: {k}") for k, v in value.items()}
     return _scalar(hint, value, where=where)
 

@@ -121,7 +121,9 @@ def _has_keyword(keywords: tuple[str, ...], text: str) -> bool:
     return any(re.search(rf"(?<!\w){re.escape(k.casefold())}(?!\w)", folded) for k in keywords)
 
 
-def check_policy(routing: Routing, *, topics: list[str], queues: list[str], levels: list[str], fields: list[str]) -> None:
+def check_policy(
+    routing: Routing, *, topics: list[str], queues: list[str], levels: list[str], fields: list[str]
+) -> None:
     """Raise where the policy names a topic, queue, level or field that isn't there: before anything is trained.
 
     Parameters
@@ -158,6 +160,8 @@ def _require(name: str, known: set[str], what: str, where: str) -> None:
     if name not in known:
         near = nearest(name, known)
         raise ConfigError(
-            f"a {what} that isn't there", where=f"params.yaml: {where}", got=name,
+            f"a {what} that isn't there",
+            where=f"params.yaml: {where}",
+            got=name,
             do=f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(known)[:10]) or 'none'}",
         )

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 _Raw = Annotated[Path, typer.Option("--raw", metavar="RAW_DIR", help="What `triage import` or `triage sample` left.")]
 _Scorer = Annotated[Path, typer.Option("--scorer", metavar="SCORER_DIR", help="The scorer's folder.")]
 _Params = Annotated[
-    Path | None, typer.Option("--params", metavar="PARAMS.yaml", help="Settings. [default: params.yaml here, if there is one]")
+    Path | None,
+    typer.Option("--params", metavar="PARAMS.yaml", help="Settings. [default: params.yaml here, if there is one]"),
 ]
 _TestFrom = Annotated[
-    str | None, typer.Option("--test-from", metavar="TIME", help="Nothing known from this moment on trains. ISO 8601, UTC without an offset.")
+    str | None,
+    typer.Option(
+        "--test-from", metavar="TIME", help="Nothing known from this moment on trains. ISO 8601, UTC without an offset."
+    ),
 ]
 _Prepared = Annotated[Path, typer.Option("--prepared", metavar="DIR", help="What `triage prepare` wrote.")]
 _Features = Annotated[Path, typer.Option("--features", metavar="DIR", help="What `triage featurize` wrote.")]
@@ -51,7 +55,11 @@ def run(raw: _Raw, scorer: _Scorer, params: _Params = None, test_from: _TestFrom
     typer.echo(f"scorer {replaced.scorer.version}: {scorer}")
 
 
-def audit(raw: _Raw, params: _Params = None, out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write all findings as JSON.")] = None) -> None:
+def audit(
+    raw: _Raw,
+    params: _Params = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write all findings as JSON.")] = None,
+) -> None:
     """List labels that are likely wrong, twins, rare or hopeless ones, repeats, and columns that give a label away."""
     from dataclasses import replace
 
@@ -85,8 +93,14 @@ def featurize(prepared: _Prepared, out: _Out, params: _Params = None) -> None:
 
 
 def train(
-    target: Annotated[Literal["topic", "queue", "priority", "escalated"], typer.Argument(metavar="OUTCOME", help="topic, queue, priority or escalated.")],
-    prepared: _Prepared, features: _Features, out: _Out, params: _Params = None,
+    target: Annotated[
+        Literal["topic", "queue", "priority", "escalated"],
+        typer.Argument(metavar="OUTCOME", help="topic, queue, priority or escalated."),
+    ],
+    prepared: _Prepared,
+    features: _Features,
+    out: _Out,
+    params: _Params = None,
 ) -> None:
     """Stage 3: choose and fit one model."""
     from pipeline.training.featurize import Featurized
@@ -100,9 +114,15 @@ def train(
 
 
 def assemble(
-    prepared: _Prepared, features: _Features, scorer: _Scorer,
-    models: Annotated[list[Path], typer.Option("--model", metavar="DIR", help="A folder that `triage train` wrote; give it once a model.")],
-    params: _Params = None, key_file: _Key = None,
+    prepared: _Prepared,
+    features: _Features,
+    scorer: _Scorer,
+    models: Annotated[
+        list[Path],
+        typer.Option("--model", metavar="DIR", help="A folder that `triage train` wrote; give it once a model."),
+    ],
+    params: _Params = None,
+    key_file: _Key = None,
 ) -> None:
     """Stage 4: put models that passed their gates together to one scorer, and write the report of the inner splits."""
     from pipeline.training.assemble import assemble as stage
@@ -166,7 +186,9 @@ def _moment(text: str | None) -> pd.Timestamp | None:
     try:
         moment = pd.Timestamp(text)
     except ValueError as error:
-        raise ConfigError("not a moment", where="--test-from", got=text, do="write it like 2025-04-01 or 2025-04-01T12:00:00Z") from error
+        raise ConfigError(
+            "not a moment", where="--test-from", got=text, do="write it like 2025-04-01 or 2025-04-01T12:00:00Z"
+        ) from error
     if moment is pd.NaT:
         raise ConfigError("not a moment", where="--test-from", got=text, do="write it like 2025-04-01")
     return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")

@@ -10,12 +10,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from pipeline.artifact import State
-from pipeline.calibration import Platt, logit, sigmoid
+from pipeline.calibration import Platt, sigmoid
 from pipeline.estimators.linear import Linear
 from pipeline.estimators.maturity import maturity_weights
+from pipeline.estimators.past_rates import PastRates, as_of_rates, folded_rates
 from pipeline.estimators.trees import MAX_CATEGORY, Trees
 from pipeline.features.build import Blocks
-from pipeline.features.past_rates import PastRates, as_of_rates, folded_rates
 from pipeline.features.table import NUMBERS
 
 Member = Literal["words", "meaning", "values", "trees_0", "trees_1", "trees_2", "rates"]
@@ -43,8 +43,22 @@ PERIODS = 6
 
 _DAY, _HOUR, _WEEKDAY = (NUMBERS.index(n) for n in ("day", "hour", "weekday"))
 
-_TREES = {"learning_rate": 0.05, "max_iter": 200, "max_leaf_nodes": 31, "min_samples_leaf": 30, "l2_regularization": 20.0, "max_features": 0.3}
-_RATES = {"learning_rate": 0.05, "max_iter": 150, "max_leaf_nodes": 15, "min_samples_leaf": 100, "l2_regularization": 5.0, "max_features": 0.3}
+_TREES = {
+    "learning_rate": 0.05,
+    "max_iter": 200,
+    "max_leaf_nodes": 31,
+    "min_samples_leaf": 30,
+    "l2_regularization": 20.0,
+    "max_features": 0.3,
+}
+_RATES = {
+    "learning_rate": 0.05,
+    "max_iter": 150,
+    "max_leaf_nodes": 15,
+    "min_samples_leaf": 100,
+    "l2_regularization": 5.0,
+    "max_features": 0.3,
+}
 
 
 @dataclass(frozen=True)
@@ -73,8 +87,15 @@ class EscalationModel:
 
     @classmethod
     def fit(
-        cls, members: Weighted, blocks: Blocks, outcome: np.ndarray, *, created: np.ndarray | None, known: np.ndarray | None,
-        cut: int | None, seed: int,
+        cls,
+        members: Weighted,
+        blocks: Blocks,
+        outcome: np.ndarray,
+        *,
+        created: np.ndarray | None,
+        known: np.ndarray | None,
+        cut: int | None,
+        seed: int,
     ) -> EscalationModel:
         """Fit the members, each on its own.
 
@@ -88,9 +109,17 @@ class EscalationModel:
         cut : int or None
             The moment from which nothing is known.
         """
-        weights = np.ones(len(outcome)) if created is None or known is None or cut is None else maturity_weights(outcome, created, known, cut)
+        weights = (
+            np.ones(len(outcome))
+            if created is None or known is None or cut is None
+            else maturity_weights(outcome, created, known, cut)
+        )
         codes = _codes(blocks)
-        rates = folded_rates(codes, outcome) if created is None or known is None else as_of_rates(codes, outcome, created, known)
+        rates = (
+            folded_rates(codes, outcome)
+            if created is None or known is None
+            else as_of_rates(codes, outcome, created, known)
+        )
         old = np.flatnonzero(weights > 0)
         part, target, weight = blocks.take(old), outcome[old], weights[old]
         edges = _period_edges(part)
@@ -100,10 +129,14 @@ class EscalationModel:
             if name.startswith("trees"):
                 table = _category_table(part, edges)
                 own_seed = seed + int(name.removeprefix("trees_"))
-                trees[name] = Trees.fit(table, target, categorical=_categorical(part), weights=weight, seed=own_seed, **_TREES)
+                trees[name] = Trees.fit(
+                    table, target, categorical=_categorical(part), weights=weight, seed=own_seed, **_TREES
+                )
             elif name == "rates":
                 table = np.hstack([rates[old], _numbers(part, edges)])
-                trees[name] = Trees.fit(table, target, categorical=np.zeros(table.shape[1], dtype=bool), weights=weight, seed=seed, **_RATES)
+                trees[name] = Trees.fit(
+                    table, target, categorical=np.zeros(table.shape[1], dtype=bool), weights=weight, seed=seed, **_RATES
+                )
             else:
                 linear[name] = _fit_linear(name, _matrix(name, part, edges), target, weight, seed)
         past = PastRates.fit(codes, outcome) if "rates" in trees else None
@@ -166,10 +199,18 @@ class EscalationModel:
     def state(self) -> State:
         """What is stored."""
         state: State = {
-            "members": [list(m) for m in self.members], "linear": sorted(self.linear), "trees": sorted(self.trees),
-            "period_edges": self.period_edges, "platt": [self.platt.slope, self.platt.shift], "past": self.past is not None,
+            "members": [list(m) for m in self.members],
+            "linear": sorted(self.linear),
+            "trees": sorted(self.trees),
+            "period_edges": self.period_edges,
+            "platt": [self.platt.slope, self.platt.shift],
+            "past": self.past is not None,
         }
-        for kind, parts in (("linear", self.linear), ("trees", self.trees), ("past", {"past": self.past} if self.past else {})):
+        for kind, parts in (
+            ("linear", self.linear),
+            ("trees", self.trees),
+            ("past", {"past": self.past} if self.past else {}),
+        ):
             for name, part in parts.items():  # type: ignore[attr-defined]
                 state |= {f"{kind}/{name}/{k}": v for k, v in part.state().items()}
         return state
@@ -214,10 +255,17 @@ def _matrix(name: str, blocks: Blocks, edges: np.ndarray) -> sp.csr_matrix | np.
     if name == "meaning":
         return blocks.meaning
     if name == "words":
-        return blocks.terms  # columns of fields beside the words made rare risks worse; fields have members of their own
+        return (
+            blocks.terms
+        )  # columns of fields beside the words made rare risks worse; fields have members of their own
     moments = _time_codes(blocks)
     period = _period(blocks, edges)
-    parts = [blocks.one_hot, _indicator(moments[:, 0], 10), _indicator(moments[:, 1], 9), _indicator(period, PERIODS + 1)]
+    parts = [
+        blocks.one_hot,
+        _indicator(moments[:, 0], 10),
+        _indicator(moments[:, 1], 9),
+        _indicator(period, PERIODS + 1),
+    ]
     return sp.hstack(parts, format="csr", dtype=np.float32)
 
 
@@ -251,12 +299,16 @@ def _period(blocks: Blocks, edges: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(day), PERIODS, np.searchsorted(edges, np.nan_to_num(day), side="right"))
 
 
-def _fit_linear(name: str, matrix: sp.csr_matrix | np.ndarray, target: np.ndarray, weight: np.ndarray, seed: int) -> Linear:
+def _fit_linear(
+    name: str, matrix: sp.csr_matrix | np.ndarray, target: np.ndarray, weight: np.ndarray, seed: int
+) -> Linear:
     from sklearn.linear_model import LogisticRegression
 
     strength = {"words": 0.3, "meaning": 1.0, "values": 0.3}[name]
     solver = "lbfgs" if name == "meaning" else "liblinear"
-    model = LogisticRegression(C=strength, solver=solver, max_iter=300, random_state=seed).fit(matrix, target, sample_weight=weight)
+    model = LogisticRegression(C=strength, solver=solver, max_iter=300, random_state=seed).fit(
+        matrix, target, sample_weight=weight
+    )
     row, base = np.asarray(model.coef_[0], dtype=np.float32), float(model.intercept_[0])
     return Linear(np.vstack([-row, row]), np.array([-base, base]))
 

@@ -22,9 +22,20 @@ FIELD_SCALE = 0.5
 
 @dataclass(frozen=True)
 class Settings:
-    """What an expert is fitted with: regularisation of margins and of logistic regression, width and ridge of the kernel."""
+    """What an expert is fitted with.
+
+    Attributes
+    ----------
+    margins, logistic : float
+        Inverse regularisation of margins and of logistic regression.
+    evenness : float
+        Rows of a class weigh (rows / classes / its rows) ** evenness in margins: 0 all alike, 1 all classes alike.
+    width, ridge : float
+        Of the kernel.
+    """
 
     margins: float = 0.3
+    evenness: float = 0.0
     logistic: float = 5.0
     width: float = 1.0
     ridge: float = 0.5
@@ -50,19 +61,39 @@ class Expert:
 
     @classmethod
     def fit(
-        cls, name: View, blocks: Blocks, codes: np.ndarray, classes: int, *, settings: Settings, columns: np.ndarray,
-        fields: np.ndarray, weights: np.ndarray | None, seed: int,
+        cls,
+        name: View,
+        blocks: Blocks,
+        codes: np.ndarray,
+        classes: int,
+        *,
+        settings: Settings,
+        columns: np.ndarray,
+        fields: np.ndarray,
+        weights: np.ndarray | None,
+        seed: int,
     ) -> Expert:
         """Fit on all rows of `blocks`; `codes` are classes 0 … classes - 1, each present."""
         model: Linear | Kernel
         if name == "kernel":
             model = Kernel.fit(
-                blocks.meaning, blocks.codes[:, fields], codes, classes, width=settings.width, ridge=settings.ridge, weights=weights, seed=seed
+                blocks.meaning,
+                blocks.codes[:, fields],
+                codes,
+                classes,
+                width=settings.width,
+                ridge=settings.ridge,
+                weights=weights,
+                seed=seed,
             )
         elif name == "meaning":
-            model = fit_logistic(view(blocks, name, columns), codes, classes, strength=settings.logistic, weights=weights, seed=seed)
+            model = fit_logistic(
+                view(blocks, name, columns), codes, classes, strength=settings.logistic, weights=weights, seed=seed
+            )
         else:
-            model = fit_margins(view(blocks, name, columns), codes, classes, strength=settings.margins, weights=weights, seed=seed)
+            even = _even_weights(codes, classes, settings.evenness, weights)
+            matrix = view(blocks, name, columns)
+            model = fit_margins(matrix, codes, classes, strength=settings.margins, weights=even, seed=seed)
         return cls(name, model, columns, fields)
 
     def scores(self, blocks: Blocks) -> np.ndarray:
@@ -92,14 +123,26 @@ class Expert:
         first_field = row.meaning.shape[1] if self.view == "meaning" else terms
         is_field = (places >= first_field) & (places < first_field + len(self.columns))
         named = is_field | (places < terms)
-        target = np.where(is_field, row.terms.shape[1] + self.columns[np.clip(places - first_field, 0, max(len(self.columns) - 1, 0))] if len(self.columns) else 0, places)
+        target = np.where(
+            is_field,
+            row.terms.shape[1] + self.columns[np.clip(places - first_field, 0, max(len(self.columns) - 1, 0))]
+            if len(self.columns)
+            else 0,
+            places,
+        )
         return target[named], shares[named] * slope, gap - float(shares[named].sum()) * slope
 
     def state(self) -> State:
         """What is stored."""
         kind = "kernel" if isinstance(self.model, Kernel) else "linear"
         own = {f"model/{k}": v for k, v in self.model.state().items()}
-        return {"view": self.view, "kind": kind, "columns": self.columns, "field_codes": self.fields, "link": self.link.as_list()} | own
+        return {
+            "view": self.view,
+            "kind": kind,
+            "columns": self.columns,
+            "field_codes": self.fields,
+            "link": self.link.as_list(),
+        } | own
 
     @classmethod
     def from_state(cls, state: State) -> Expert:
@@ -107,6 +150,14 @@ class Expert:
         own = {k.removeprefix("model/"): v for k, v in state.items() if k.startswith("model/")}
         model = Kernel.from_state(own) if state["kind"] == "kernel" else Linear.from_state(own)
         return cls(state["view"], model, state["columns"], state["field_codes"], Link(*state["link"]))
+
+
+def _even_weights(codes: np.ndarray, classes: int, evenness: float, weights: np.ndarray | None) -> np.ndarray | None:
+    if evenness == 0.0:
+        return weights
+    counts = np.maximum(np.bincount(codes, minlength=classes), 1)
+    even = (len(codes) / classes / counts[codes]) ** evenness
+    return even if weights is None else even * weights
 
 
 def view(blocks: Blocks, name: View, columns: np.ndarray) -> Matrix:
@@ -142,7 +193,9 @@ def telling_columns(blocks: Blocks, codes: np.ndarray, field_of: list[int]) -> t
     bits, statistic = _information(inside, np.bincount(codes, minlength=classes), n)
     telling = (chi2.sf(statistic, max(classes - 1, 1)) < 0.001 / width) & (bits >= 0.002)
     columns = np.flatnonzero(telling)
-    return columns, np.unique(np.array(field_of)[columns]).astype(np.int64) if len(columns) else np.zeros(0, dtype=np.int64)
+    return columns, np.unique(np.array(field_of)[columns]).astype(np.int64) if len(columns) else np.zeros(
+        0, dtype=np.int64
+    )
 
 
 def _information(inside: np.ndarray, totals: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

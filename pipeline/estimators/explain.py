@@ -60,8 +60,14 @@ class Neighbours:
 
 
 def explain_topic(
-    model: TopicModel, builder: FeatureBuilder, blocks: Blocks, probabilities: np.ndarray, tickets: pd.DataFrame,
-    texts: list[str], neighbours: Neighbours, settings: Explain,
+    model: TopicModel,
+    builder: FeatureBuilder,
+    blocks: Blocks,
+    probabilities: np.ndarray,
+    tickets: pd.DataFrame,
+    texts: list[str],
+    neighbours: Neighbours,
+    settings: Explain,
 ) -> list[Found]:
     """Of each row: the chosen label, the runner-up, and what speaks for the one against the other, in log-odds."""
     near = neighbours.nearest(blocks.meaning, settings.neighbours)
@@ -71,15 +77,25 @@ def explain_topic(
         chosen, rival = int(order[i, 0]), int(order[i, min(1, order.shape[1] - 1)])
         columns, shares, meaning, base = model.contributions(blocks.take(np.array([i])), chosen, rival)
         named = _named(builder, tickets.iloc[i], texts[i], columns, shares, settings.words)
-        named += [{"kind": "meaning", "name": "meaning", "value": meaning}, {"kind": "base", "name": "how frequent the labels are", "value": base}]
+        named += [
+            {"kind": "meaning", "name": "meaning", "value": meaning},
+            {"kind": "base", "name": "how frequent the labels are", "value": base},
+        ]
         against = model.classes[rival] if rival != chosen else None
-        explained.append({"label": model.classes[chosen], "against": against, "contributions": _closed(named), "nearest": near[i]})
+        explained.append(
+            {"label": model.classes[chosen], "against": against, "contributions": _closed(named), "nearest": near[i]}
+        )
     return explained
 
 
 def explain_priority(
-    model: PriorityModel, builder: FeatureBuilder, blocks: Blocks, probabilities: np.ndarray, tickets: pd.DataFrame,
-    texts: list[str], settings: Explain,
+    model: PriorityModel,
+    builder: FeatureBuilder,
+    blocks: Blocks,
+    probabilities: np.ndarray,
+    tickets: pd.DataFrame,
+    texts: list[str],
+    settings: Explain,
 ) -> list[Found]:
     """Of each row: the chosen level, the next likely, and what speaks for it in the multinomial member, in log-odds."""
     chosen_rows, explained = model.decide(probabilities), []
@@ -99,12 +115,24 @@ def explain_priority(
             {"kind": "meaning", "name": "meaning", "value": float(shares[~inside].sum())},
             {"kind": "base", "name": "how frequent the levels are", "value": base},
         ]
-        explained.append({"label": model.levels[chosen], "against": model.levels[rival], "contributions": _closed(named), "nearest": []})
+        explained.append(
+            {
+                "label": model.levels[chosen],
+                "against": model.levels[rival],
+                "contributions": _closed(named),
+                "nearest": [],
+            }
+        )
     return explained
 
 
 def explain_risk(
-    model: EscalationModel, builder: FeatureBuilder, blocks: Blocks, tickets: pd.DataFrame, texts: list[str], settings: Explain
+    model: EscalationModel,
+    builder: FeatureBuilder,
+    blocks: Blocks,
+    tickets: pd.DataFrame,
+    texts: list[str],
+    settings: Explain,
 ) -> list[Found]:
     """Of each row: what raises or lowers the log-odds of escalation; all shares add up to them."""
     explained = []
@@ -116,12 +144,22 @@ def explain_risk(
                 field = builder.fields.names[int(name.removeprefix("field:"))]
                 named.append({"kind": "field", "name": _field(field, tickets.iloc[i]), "value": value})
             else:
-                named.append({"kind": "base" if name == "base" else "meaning" if name == "meaning" else "number", "name": name, "value": value})
-        explained.append({"label": "escalated", "against": "not escalated", "contributions": _closed(named), "nearest": []})
+                named.append(
+                    {
+                        "kind": "base" if name == "base" else "meaning" if name == "meaning" else "number",
+                        "name": name,
+                        "value": value,
+                    }
+                )
+        explained.append(
+            {"label": "escalated", "against": "not escalated", "contributions": _closed(named), "nearest": []}
+        )
     return explained
 
 
-def _named(builder: FeatureBuilder, ticket: pd.Series, text: str, columns: np.ndarray, shares: np.ndarray, count: int) -> list[Found]:
+def _named(
+    builder: FeatureBuilder, ticket: pd.Series, text: str, columns: np.ndarray, shares: np.ndarray, count: int
+) -> list[Found]:
     """The strongest words and fields by name; the rest (pieces of words among it) in one line, so nothing is lost."""
     terms = len(builder.terms.places)
     words = term_names(text, builder.settings)
@@ -132,7 +170,9 @@ def _named(builder: FeatureBuilder, ticket: pd.Series, text: str, columns: np.nd
         if column >= terms:
             key = ("field", _field(fields[int(column) - terms], ticket))
         else:
-            name = words.get(int(builder.terms.places[column]) & (2**24 - 1)) if _is_word(builder, int(column)) else None
+            name = (
+                words.get(int(builder.terms.places[column]) & (2**24 - 1)) if _is_word(builder, int(column)) else None
+            )
             key = ("word", name) if name else ("", "")
         if key[1]:
             by_name[key] = by_name.get(key, 0.0) + float(share)
@@ -162,4 +202,6 @@ def _closed(named: list[Found]) -> list[Found]:
         key = (part["kind"], part["name"])
         total[key] = total.get(key, 0.0) + float(part["value"])
     order = sorted(total, key=lambda k: (-abs(total[k]), k))
-    return [{"kind": kind, "name": name, "value": total[kind, name]} for kind, name in order if total[kind, name] != 0.0]
+    return [
+        {"kind": kind, "name": name, "value": total[kind, name]} for kind, name in order if total[kind, name] != 0.0
+    ]

@@ -48,8 +48,16 @@ class Kernel:
 
     @classmethod
     def fit(
-        cls, vectors: np.ndarray, fields: np.ndarray, codes: np.ndarray, classes: int, *, width: float, ridge: float,
-        weights: np.ndarray | None, seed: int,
+        cls,
+        vectors: np.ndarray,
+        fields: np.ndarray,
+        codes: np.ndarray,
+        classes: int,
+        *,
+        width: float,
+        ridge: float,
+        weights: np.ndarray | None,
+        seed: int,
     ) -> Kernel:
         """Regularised least squares onto class indicators (Rifkin and Klautau, 2004)."""
         from scipy.linalg import cho_factor, cho_solve
@@ -91,8 +99,12 @@ class Kernel:
     def state(self) -> State:
         """What is stored."""
         return {
-            "centre": self.centre, "landmarks": self.landmarks, "fields": self.fields, "duals": self.duals,
-            "base": self.base, "width": self.width,
+            "centre": self.centre,
+            "landmarks": self.landmarks,
+            "fields": self.fields,
+            "duals": self.duals,
+            "base": self.base,
+            "width": self.width,
         }
 
     @classmethod

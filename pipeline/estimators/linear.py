@@ -49,7 +49,9 @@ class Linear:
         return cls(state["coefficients"], state["intercepts"])
 
 
-def fit_margins(block: Matrix, codes: np.ndarray, classes: int, *, strength: float, weights: np.ndarray | None, seed: int) -> Linear:
+def fit_margins(
+    block: Matrix, codes: np.ndarray, classes: int, *, strength: float, weights: np.ndarray | None, seed: int
+) -> Linear:
     """One-against-rest linear support vectors (LIBLINEAR's dual): the strongest on sparse text.
 
     Parameters
@@ -67,7 +69,9 @@ def fit_margins(block: Matrix, codes: np.ndarray, classes: int, *, strength: flo
     return _fitted(model, block, codes, classes, weights)
 
 
-def fit_logistic(block: Matrix, codes: np.ndarray, classes: int, *, strength: float, weights: np.ndarray | None, seed: int) -> Linear:
+def fit_logistic(
+    block: Matrix, codes: np.ndarray, classes: int, *, strength: float, weights: np.ndarray | None, seed: int
+) -> Linear:
     """Multinomial logistic regression (L-BFGS): well-shaped probabilities on dense vectors. Parameters as `fit_margins`."""
     from sklearn.linear_model import LogisticRegression
 

@@ -48,7 +48,9 @@ class PriorityModel:
     decision: str = "mixed"
 
     @classmethod
-    def fit(cls, levels: tuple[str, ...], name: View, blocks: Blocks, codes: np.ndarray, *, strength: float, seed: int) -> PriorityModel:
+    def fit(
+        cls, levels: tuple[str, ...], name: View, blocks: Blocks, codes: np.ndarray, *, strength: float, seed: int
+    ) -> PriorityModel:
         """Fit on rows whose level is known.
 
         Parameters
@@ -60,7 +62,10 @@ class PriorityModel:
 
         matrix = view(blocks, name)
         present = np.unique(codes)
-        coefficients, intercepts = np.zeros((len(levels), matrix.shape[1]), dtype=np.float32), np.full(len(levels), -20.0)
+        coefficients, intercepts = (
+            np.zeros((len(levels), matrix.shape[1]), dtype=np.float32),
+            np.full(len(levels), -20.0),
+        )
         model = LogisticRegression(C=strength, max_iter=200, tol=1e-3, random_state=seed)
         if len(present) > 1:
             model.fit(matrix, codes)
@@ -77,10 +82,14 @@ class PriorityModel:
                 above.append(np.zeros(matrix.shape[1]))
                 edges.append(20.0 if target.all() else -20.0)
                 continue
-            binary = LogisticRegression(C=strength, solver="liblinear", max_iter=200, random_state=seed).fit(matrix, target)
+            binary = LogisticRegression(C=strength, solver="liblinear", max_iter=200, random_state=seed).fit(
+                matrix, target
+            )
             above.append(binary.coef_[0])
             edges.append(float(binary.intercept_[0]))
-        cumulative = Linear(np.array(above, dtype=np.float32).reshape(len(levels) - 1, matrix.shape[1]), np.array(edges))
+        cumulative = Linear(
+            np.array(above, dtype=np.float32).reshape(len(levels) - 1, matrix.shape[1]), np.array(edges)
+        )
         return cls(levels, name, Linear(coefficients, intercepts), cumulative)
 
     def probabilities(self, blocks: Blocks) -> np.ndarray:
@@ -90,7 +99,9 @@ class PriorityModel:
     def raw(self, blocks: Blocks) -> np.ndarray:
         """Before calibration, shape (n, L): the mean of both members."""
         matrix = view(blocks, self.view)
-        above = np.minimum.accumulate(sigmoid(self.cumulative.scores(matrix)), axis=1)  # being above never gets likelier upwards
+        above = np.minimum.accumulate(
+            sigmoid(self.cumulative.scores(matrix)), axis=1
+        )  # being above never gets likelier upwards
         edges = np.hstack([np.ones((len(above), 1)), above, np.zeros((len(above), 1))])
         return np.asarray((softmax(self.multinomial.scores(matrix)) - np.diff(edges, axis=1)) / 2)
 
@@ -104,7 +115,12 @@ class PriorityModel:
 
     def state(self) -> State:
         """What is stored."""
-        head = {"levels": list(self.levels), "view": self.view, "temperature": self.temperature, "decision": self.decision}
+        head = {
+            "levels": list(self.levels),
+            "view": self.view,
+            "temperature": self.temperature,
+            "decision": self.decision,
+        }
         parts = {"multinomial": self.multinomial, "cumulative": self.cumulative}
         return head | {f"{n}/{k}": v for n, p in parts.items() for k, v in p.state().items()}
 
@@ -115,7 +131,9 @@ class PriorityModel:
             Linear.from_state({k.removeprefix(f"{n}/"): v for k, v in state.items() if k.startswith(f"{n}/")})
             for n in ("multinomial", "cumulative")
         ]
-        return cls(tuple(state["levels"]), state["view"], parts[0], parts[1], float(state["temperature"]), state["decision"])
+        return cls(
+            tuple(state["levels"]), state["view"], parts[0], parts[1], float(state["temperature"]), state["decision"]
+        )
 
 
 def decide(probabilities: np.ndarray, decision: str) -> np.ndarray:

@@ -41,7 +41,9 @@ class Scope:
 
         if outside.sum() < MIN_EXAMPLES:
             return DEFAULT
-        line = LogisticRegression(C=10.0, class_weight="balanced", max_iter=500).fit(np.stack([confidence, nearness], axis=1), outside)
+        line = LogisticRegression(C=10.0, class_weight="balanced", max_iter=500).fit(
+            np.stack([confidence, nearness], axis=1), outside
+        )
         return np.array([line.intercept_[0], *np.minimum(line.coef_[0], 0.0)])
 
     def score(self, confidence: np.ndarray, meaning: np.ndarray) -> np.ndarray:

@@ -71,7 +71,10 @@ class TopicModel:
     def states(self, name: str) -> dict[str, State]:
         """Parts to store, each named after the model."""
         head: State = {
-            "classes": list(self.classes), "weights": list(self.weights), "shift": self.shift, "beta": self.beta.as_list(),
+            "classes": list(self.classes),
+            "weights": list(self.weights),
+            "shift": self.shift,
+            "beta": self.beta.as_list(),
             "experts": len(self.experts),
         }
         return {name: head} | {f"{name}_{i}": e.state() for i, e in enumerate(self.experts)}
@@ -100,11 +103,17 @@ def with_confidence(probabilities: np.ndarray, beta: Beta) -> np.ndarray:
     best = probabilities.argmax(axis=1)
     top = probabilities[rows, best]
     wanted = beta.apply(top)
-    second = np.where(probabilities.shape[1] > 1, np.partition(probabilities, -2, axis=1)[:, -2] if probabilities.shape[1] > 1 else 0.0, 0.0)
+    second = np.where(
+        probabilities.shape[1] > 1,
+        np.partition(probabilities, -2, axis=1)[:, -2] if probabilities.shape[1] > 1 else 0.0,
+        0.0,
+    )
     rest = np.maximum(1.0 - top, 1e-12)
     # the least confidence that still leaves the second below the first: c ≥ second · (1 - c) / rest
     least = second / (rest + second + 1e-12)
-    wanted = np.clip(np.maximum(wanted, least), 0.0, 1.0 - 1e-9) if probabilities.shape[1] > 1 else np.clip(wanted, 0.0, 1.0)
+    wanted = (
+        np.clip(np.maximum(wanted, least), 0.0, 1.0 - 1e-9) if probabilities.shape[1] > 1 else np.clip(wanted, 0.0, 1.0)
+    )
     scaled = probabilities * ((1.0 - wanted) / rest)[:, None]
     scaled[rows, best] = wanted
     return np.asarray(scaled)

@@ -48,7 +48,14 @@ class Trees:
 
     @classmethod
     def fit(
-        cls, table: np.ndarray, outcome: np.ndarray, *, categorical: np.ndarray, weights: np.ndarray | None, seed: int, **options: Any
+        cls,
+        table: np.ndarray,
+        outcome: np.ndarray,
+        *,
+        categorical: np.ndarray,
+        weights: np.ndarray | None,
+        seed: int,
+        **options: Any,
     ) -> Trees:
         """Grow by histogram gradient boosting on a binary outcome.
 
@@ -62,7 +69,10 @@ class Trees:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         model = HistGradientBoostingClassifier(
-            categorical_features=categorical if categorical.any() else None, random_state=seed, early_stopping=False, **options
+            categorical_features=categorical if categorical.any() else None,
+            random_state=seed,
+            early_stopping=False,
+            **options,
         )
         # Codes are already whole numbers 0 … 250, which is what the model's own encoder would make of them; columns whose
         # codes have gaps are given a row for each code's place by that encoder, so places are kept here.
@@ -86,7 +96,9 @@ class Trees:
             columns["value"].append(np.where(leaf, nodes["value"], 0.0))
             columns["missing_left"].append(nodes["missing_go_to_left"].astype(bool))
             split = nodes["is_categorical"].astype(bool) & ~leaf
-            columns["category"].append(np.where(split, nodes["bitset_idx"].astype(np.int32) + bit_offset, -1).astype(np.int32))
+            columns["category"].append(
+                np.where(split, nodes["bitset_idx"].astype(np.int32) + bit_offset, -1).astype(np.int32)
+            )
             bits = _bits(predictor.raw_left_cat_bitsets)
             for node in np.flatnonzero(split):
                 row = int(nodes["bitset_idx"][node])

@@ -67,7 +67,9 @@ class FeatureBuilder:
     settings: Features
 
     @classmethod
-    def fit(cls, tickets: pd.DataFrame, counts: sp.csr_matrix, encoder: Encoder | None, settings: Features) -> FeatureBuilder:
+    def fit(
+        cls, tickets: pd.DataFrame, counts: sp.csr_matrix, encoder: Encoder | None, settings: Features
+    ) -> FeatureBuilder:
         """Learn from parsed training tickets and their `count_tickets`."""
         terms = Terms.fit(counts, min_documents=settings.min_documents, max_terms=settings.max_terms)
         return cls(terms, FieldCodes.fit(tickets, rare=settings.rare_field_values), encoder, settings)
@@ -93,7 +95,11 @@ class FeatureBuilder:
 
     def states(self) -> dict[str, State]:
         """What is stored: parts `terms`, `fields`, and `encoder` (empty without one)."""
-        return {"terms": self.terms.state(), "fields": self.fields.state(), "encoder": self.encoder.state() if self.encoder else {}}
+        return {
+            "terms": self.terms.state(),
+            "fields": self.fields.state(),
+            "encoder": self.encoder.state() if self.encoder else {},
+        }
 
     @classmethod
     def from_states(cls, parts: dict[str, State], encoder: Encoder | None, settings: Features) -> FeatureBuilder:

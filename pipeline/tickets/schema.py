@@ -61,10 +61,21 @@ EVENTS: tuple[Column, ...] = (
     Column("occurred_at", "time", "when it happened; null where the source has no times", "when it happened"),
     Column("received_at", "time", "when the helpdesk knew of it", "when it happened"),
     Column("seq", "integer", "position in the source, which orders events of the same moment", "when it happened"),
-    Column("kind", "string", "created, reply, status, field (a column's new value), or updated (last row of a log)", "when it happened", True),
+    Column(
+        "kind",
+        "string",
+        "created, reply, status, field (a column's new value), or updated (last row of a log)",
+        "when it happened",
+        True,
+    ),
     Column("actor", "string", "who did it, as the source names them", "when it happened"),
     Column("field", "string", "of kind `field`: the source's column name", "when it happened"),
-    Column("value", "string", "the new value; of `status`: new, open, pending, on_hold, resolved, closed", "when it happened"),
+    Column(
+        "value",
+        "string",
+        "the new value; of `status`: new, open, pending, on_hold, resolved, closed",
+        "when it happened",
+    ),
     Column("text", "string", "of a reply: what was written (HTML kept), personal data redacted", "when it happened"),
 )
 

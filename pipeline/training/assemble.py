@@ -42,14 +42,20 @@ def assemble(prepared: Prepared, featurized: Featurized, trained: dict[str, Trai
     passed = {t: m for t, m in trained.items() if m.passed}
     if not passed:
         why = "; ".join(f"{t}: {m.about['why_none']}" for t, m in trained.items())
-        raise GateError("no model is better than its baseline, so there is no scorer", got=why, do="see the audit: `triage audit`")
+        raise GateError(
+            "no model is better than its baseline, so there is no scorer", got=why, do="see the audit: `triage audit`"
+        )
     topic = TopicModel.from_states(passed["topic"].parts, "topic") if "topic" in passed else None
     queue = TopicModel.from_states(passed["queue"].parts, "queue") if "queue" in passed else None
     scope = _scope(featurized, passed["topic"], params) if "topic" in passed else None
     models = Models(
-        topic=topic, queue=queue, scope=scope,
+        topic=topic,
+        queue=queue,
+        scope=scope,
         priority=PriorityModel.from_state(passed["priority"].parts["priority"]) if "priority" in passed else None,
-        escalation=EscalationModel.from_state(passed["escalated"].parts["escalation"]) if "escalated" in passed else None,
+        escalation=EscalationModel.from_state(passed["escalated"].parts["escalation"])
+        if "escalated" in passed
+        else None,
     )
     thresholds = _thresholds(prepared, featurized, passed, scope, params)
     oos_threshold = scope.threshold if scope is not None and scope.threshold < 1.0 else float("inf")
@@ -73,7 +79,8 @@ def _scope(featurized: Featurized, topic: Trained, params: Params) -> Scope:
     near_outside = nearness(featurized.blocks.meaning[outside], vectors)
     confidence_outside = topic.inner["outside_probabilities"].max(axis=1)
     weights = Scope.learn(
-        np.concatenate([confidence, confidence_outside]), np.concatenate([near, near_outside]),
+        np.concatenate([confidence, confidence_outside]),
+        np.concatenate([near, near_outside]),
         np.concatenate([np.zeros(len(inside)), np.ones(len(outside))]),
     )
     threshold = float(np.quantile(scope_score(weights, confidence, near), 1 - SCOPE_FALSE_RATE))
@@ -158,14 +165,22 @@ def _about(prepared: Prepared, trained: dict[str, Trained], thresholds: promise.
             "ids": sorted(id_hash(str(i)) for i in frame["ticket_id"]),
             "first": None if created.isna().all() else created.min().isoformat(),
             "last": None if created.isna().all() else created.max().isoformat(),
-            "cut": prepared.about["cut"], "data_end": prepared.about["data_end"], "dated": prepared.about["dated"],
+            "cut": prepared.about["cut"],
+            "data_end": prepared.about["data_end"],
+            "dated": prepared.about["dated"],
         },
         "synthetic": prepared.about["synthetic"],
         "promise": None if thresholds is None else _promise(thresholds),
         "outcomes": prepared.about["outcomes"],
         "models": {
-            t: {"in_service": m.passed, "why_none": m.about.get("why_none", ""), "chosen": m.about.get("chosen", {}),
-                "gate": m.about.get("gate"), "counts": m.about.get("counts", {}), "first": _first(frame, m)}
+            t: {
+                "in_service": m.passed,
+                "why_none": m.about.get("why_none", ""),
+                "chosen": m.about.get("chosen", {}),
+                "gate": m.about.get("gate"),
+                "counts": m.about.get("counts", {}),
+                "first": _first(frame, m),
+            }
             for t, m in trained.items()
         },
     }
@@ -173,13 +188,19 @@ def _about(prepared: Prepared, trained: dict[str, Trained], thresholds: promise.
 
 def _first(frame: pd.DataFrame, model: Trained) -> str | None:
     """When the first ticket that a model learned from was created."""
-    created = frame["created_at"].iloc[model.inner["trained"]] if "trained" in model.inner else frame["created_at"].iloc[:0]
+    created = (
+        frame["created_at"].iloc[model.inner["trained"]] if "trained" in model.inner else frame["created_at"].iloc[:0]
+    )
     return None if created.isna().all() else str(created.min().isoformat())
 
 
 def _promise(found: promise.Thresholds) -> dict[str, Any]:
     return {
-        "max_error": found.max_error, "error_if_all": found.error_if_all, "routed": found.routed, "wrong": found.wrong, "note": found.note,
+        "max_error": found.max_error,
+        "error_if_all": found.error_if_all,
+        "routed": found.routed,
+        "wrong": found.wrong,
+        "note": found.note,
     }
 
 
@@ -202,7 +223,13 @@ def _with_reference(scorer: Scorer, prepared: Prepared, passed: dict[str, Traine
         topic = list(inner["topic"][0]) if "topic" in inner else nothing
         priority = list(inner["priority"][0]) if "priority" in inner else nothing
         decision = scorer.policy.decide(
-            part, label=label, confidence=confidence, topic=topic, priority=priority, oos=np.zeros(len(rows)), fallback=nothing
+            part,
+            label=label,
+            confidence=confidence,
+            topic=topic,
+            priority=priority,
+            oos=np.zeros(len(rows)),
+            fallback=nothing,
         )
         scored["queue"] = pd.Series(decision.queue, dtype="str")
     as_stored = part.assign(subject=part[RAW_PREFIX + "subject"], body=part[RAW_PREFIX + "body"])

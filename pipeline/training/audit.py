@@ -97,7 +97,8 @@ def rare_labels(labels: pd.Series, fewest: int = RARE) -> tuple[RareLabel, ...]:
     counts = labels.dropna().value_counts()
     return tuple(
         RareLabel(str(label), int(n), "learned from too little" if n > 1 else "never predicted")
-        for label, n in counts.items() if n < fewest
+        for label, n in counts.items()
+        if n < fewest
     )
 
 
@@ -113,7 +114,9 @@ def give_away_columns(frame: pd.DataFrame, outcome: str) -> tuple[GiveAway, ...]
         strength = ""
         if outcome in ("topic", "queue") and (share := _contains(said, truth)) >= GIVEN_AWAY_CONTAINS:
             strength = f"holds the label's own name in {share:.0%} of the tickets of some quarter"
-        elif (accuracy := _alone(said, truth)) >= GIVEN_AWAY_ACCURACY and accuracy > 1 - 0.2 * (1 - truth.value_counts(normalize=True).iloc[0]):
+        elif (accuracy := _alone(said, truth)) >= GIVEN_AWAY_ACCURACY and accuracy > 1 - 0.2 * (
+            1 - truth.value_counts(normalize=True).iloc[0]
+        ):
             strength = f"its values alone predict {accuracy:.0%} of the labels"
         if strength:
             found.append(GiveAway(column.removeprefix(FIELD_PREFIX), outcome, strength))
@@ -122,10 +125,13 @@ def give_away_columns(frame: pd.DataFrame, outcome: str) -> tuple[GiveAway, ...]
 
 def _contains(said: pd.Series, truth: pd.Series) -> float:
     """Largest share, over the quarters of the rows in order, of values that hold the label's own name as a whole element."""
-    hits = np.array([
-        str(label).casefold() in re.split(r"[;,|/\s]+", str(value).casefold()) or str(label).casefold() == str(value).casefold()
-        for value, label in zip(said, truth, strict=True)
-    ])
+    hits = np.array(
+        [
+            str(label).casefold() in re.split(r"[;,|/\s]+", str(value).casefold())
+            or str(label).casefold() == str(value).casefold()
+            for value, label in zip(said, truth, strict=True)
+        ]
+    )
     return float(max(part.mean() for part in np.array_split(hits, 4) if len(part)))
 
 
@@ -163,14 +169,22 @@ def _guess(labels: pd.Series, known: np.ndarray, terms: sp.csr_matrix, groups: n
 def _suspects(frame: pd.DataFrame, outcome: str, guess: _Guess) -> list[Suspect]:
     """Confident learning's rule (Northcutt et al., 2021): another class is above its own mean self-confidence, the given isn't."""
     given = guess.probabilities[np.arange(len(guess.rows)), guess.codes]
-    bar = np.array([given[guess.codes == c].mean() if (guess.codes == c).any() else 1.0 for c in range(len(guess.classes))])
+    bar = np.array(
+        [given[guess.codes == c].mean() if (guess.codes == c).any() else 1.0 for c in range(len(guess.classes))]
+    )
     above = np.where(guess.probabilities >= bar, guess.probabilities, 0.0)
     best = above.argmax(axis=1)
     odd = np.flatnonzero((above.max(axis=1) > 0) & (best != guess.codes) & (given < bar[guess.codes]))
     order = odd[np.argsort(given[odd] - above[odd, best[odd]], kind="stable")]
     ids = frame["ticket_id"].to_numpy()
     return [
-        Suspect(str(ids[guess.rows[i]]), outcome, str(guess.classes[guess.codes[i]]), str(guess.classes[best[i]]), float(above[i, best[i]]))
+        Suspect(
+            str(ids[guess.rows[i]]),
+            outcome,
+            str(guess.classes[guess.codes[i]]),
+            str(guess.classes[best[i]]),
+            float(above[i, best[i]]),
+        )
         for i in order
     ]
 
@@ -192,7 +206,11 @@ def _unpredictable(outcome: str, guess: _Guess, seed: int) -> tuple[Unpredictabl
         error = float(np.sqrt((0.25 + (n - 1 + len(mine) - n - 1) / 12) / (n * (len(mine) - n))))
         shuffled = float(roc_auc_score(rng.permutation(mine), score))
         if area + 1.96 * error < 0.6:
-            found.append(Unpredictable(str(label), outcome, n, f"ROC-AUC {area:.2f} ± {1.96 * error:.2f}; shuffled labels {shuffled:.2f}"))
+            found.append(
+                Unpredictable(
+                    str(label), outcome, n, f"ROC-AUC {area:.2f} ± {1.96 * error:.2f}; shuffled labels {shuffled:.2f}"
+                )
+            )
     return tuple(found)
 
 
@@ -211,7 +229,9 @@ def _both_ways(frame: pd.DataFrame, labels: pd.Series, groups: np.ndarray) -> tu
 
 def _group(frame: pd.DataFrame, labels: pd.Series, rows: np.ndarray) -> Repeats:
     names = labels.iloc[rows].dropna().value_counts()
-    return Repeats(len(rows), tuple(str(n) for n in names.index[:5]), tuple(str(i) for i in frame["ticket_id"].iloc[rows[:5]]))
+    return Repeats(
+        len(rows), tuple(str(n) for n in names.index[:5]), tuple(str(i) for i in frame["ticket_id"].iloc[rows[:5]])
+    )
 
 
 def _twins(names: list[str], counts: pd.Series, why: str) -> Twins:

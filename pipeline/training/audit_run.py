@@ -34,17 +34,31 @@ def tables(found: dict[str, Audit]) -> list[tuple[str, str]]:
         add = _Tables(made, target)
         add("columns that give the label away", ("column", "why"), [(g.column, g.strength) for g in one.give_aways])
         add(
-            f"labels that are likely wrong ({one.suspects_found:,} found)", ("ticket", "given", "rather", "how sure"),
+            f"labels that are likely wrong ({one.suspects_found:,} found)",
+            ("ticket", "given", "rather", "how sure"),
             [(s.ticket_id, s.given, s.predicted, f"{s.probability:.2f}") for s in one.suspects],
         )
-        add("twin labels", ("labels", "tickets", "differ in"), [(" · ".join(t.labels), " · ".join(map(str, t.counts)), t.why) for t in one.twins])
-        add("labels too rare to learn", ("label", "tickets"), [(r.label, str(r.n)) for r in one.rare])
-        add("labels that nothing predicts", ("label", "tickets", "evidence"), [(u.label, str(u.n), u.evidence) for u in one.unpredictable])
         add(
-            "one text, several labels", ("tickets", "labels", "for example"),
+            "twin labels",
+            ("labels", "tickets", "differ in"),
+            [(" · ".join(t.labels), " · ".join(map(str, t.counts)), t.why) for t in one.twins],
+        )
+        add("labels too rare to learn", ("label", "tickets"), [(r.label, str(r.n)) for r in one.rare])
+        add(
+            "labels that nothing predicts",
+            ("label", "tickets", "evidence"),
+            [(u.label, str(u.n), u.evidence) for u in one.unpredictable],
+        )
+        add(
+            "one text, several labels",
+            ("tickets", "labels", "for example"),
             [(str(r.n), " · ".join(r.labels), ", ".join(r.ticket_ids[:3])) for r in one.labelled_both_ways],
         )
-        add("repeated texts", ("tickets", "labels", "for example"), [(str(r.n), " · ".join(r.labels), ", ".join(r.ticket_ids[:3])) for r in one.repeats])
+        add(
+            "repeated texts",
+            ("tickets", "labels", "for example"),
+            [(str(r.n), " · ".join(r.labels), ", ".join(r.ticket_ids[:3])) for r in one.repeats],
+        )
     return made
 
 

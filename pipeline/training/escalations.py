@@ -44,7 +44,15 @@ class MadeEscalation:
 
 
 def make(
-    blocks: Blocks, outcome: np.ndarray, rows: np.ndarray, plan: Plan, *, times: Times | None, settings: Escalation, seed: int, say: Say
+    blocks: Blocks,
+    outcome: np.ndarray,
+    rows: np.ndarray,
+    plan: Plan,
+    *,
+    times: Times | None,
+    settings: Escalation,
+    seed: int,
+    say: Say,
 ) -> MadeEscalation:
     """Fit the escalation model.
 
@@ -68,7 +76,9 @@ def make(
     for name, members in candidates.items():
         found[name] = weighted(log_odds, members)
         figures = ranking_metrics(outcome[looked].astype(float), found[name])
-        tried.append({"candidate": name, "roc_auc": figures["roc_auc"], "average_precision": figures["average_precision"]})
+        tried.append(
+            {"candidate": name, "roc_auc": figures["roc_auc"], "average_precision": figures["average_precision"]}
+        )
     quality = [np.nan_to_num(float(t["roc_auc"])) + np.nan_to_num(float(t["average_precision"])) for t in tried]
     name = list(candidates)[int(np.argmax(quality))]
     members = candidates[name]
@@ -111,13 +121,21 @@ def _look(
 
 
 def _fit(
-    members: Weighted, blocks: Blocks, outcome: np.ndarray, rows: np.ndarray, times: Times | None, cut: int | None, seed: int
+    members: Weighted,
+    blocks: Blocks,
+    outcome: np.ndarray,
+    rows: np.ndarray,
+    times: Times | None,
+    cut: int | None,
+    seed: int,
 ) -> EscalationModel:
     created = None if times is None else times.created[rows]
     known = None if times is None else times.known[rows]
     if known is not None and cut is not None and (known >= cut).any():
         cut = int(known.max()) + 1
-    return EscalationModel.fit(members, blocks.take(rows), outcome[rows], created=created, known=known, cut=cut, seed=seed)
+    return EscalationModel.fit(
+        members, blocks.take(rows), outcome[rows], created=created, known=known, cut=cut, seed=seed
+    )
 
 
 def _weights(outcome: np.ndarray, times: Times | None, rows: np.ndarray) -> np.ndarray:

@@ -53,13 +53,20 @@ class Featurized:
         codes = self.blocks.codes.copy()
         codes[:, hidden] = 0
         keep = np.array([n.removeprefix("fields.") not in names for n in fields.one_hot_fields()], dtype=np.float32)
-        return replace(self.blocks, codes=codes, one_hot=sp.csr_matrix(self.blocks.one_hot @ sp.diags(keep), dtype=np.float32))
+        return replace(
+            self.blocks, codes=codes, one_hot=sp.csr_matrix(self.blocks.one_hot @ sp.diags(keep), dtype=np.float32)
+        )
 
     def save(self, folder: Path) -> None:
         """Write an artifact folder."""
         blocks = {
-            "terms": self.blocks.terms, "meaning": self.blocks.meaning, "one_hot": self.blocks.one_hot,
-            "codes": self.blocks.codes, "numbers": self.blocks.numbers, "groups": self.groups, "order": self.order,
+            "terms": self.blocks.terms,
+            "meaning": self.blocks.meaning,
+            "one_hot": self.blocks.one_hot,
+            "codes": self.blocks.codes,
+            "numbers": self.blocks.numbers,
+            "groups": self.groups,
+            "order": self.order,
         }
         artifact.write(folder, self.builder.states() | {"blocks": blocks}, {"stage": "featurize"})
 
@@ -67,7 +74,9 @@ class Featurized:
     def load(cls, folder: Path, params: Params) -> Featurized:
         """Read what `save` wrote."""
         parts, _, _ = artifact.read(folder)
-        builder = FeatureBuilder.from_states(parts, encoder_from_state(parts["encoder"], params.encoder), params.features)
+        builder = FeatureBuilder.from_states(
+            parts, encoder_from_state(parts["encoder"], params.encoder), params.features
+        )
         own: dict[str, Any] = parts["blocks"]
         blocks = Blocks(own["terms"], own["meaning"], own["one_hot"], own["codes"], own["numbers"])
         return cls(builder, blocks, own["groups"], own["order"])

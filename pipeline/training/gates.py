@@ -48,7 +48,10 @@ def classes_gate(truth: np.ndarray, guess: np.ndarray, size: int, settings: Gate
         base = float(code_metrics(truth, constant, size + 1)[metric])
 
         def gain(rows: np.ndarray, metric: str = metric) -> dict[str, float]:
-            mine, naive = code_metrics(truth[rows], guess[rows], size + 1), code_metrics(truth[rows], constant[rows], size + 1)
+            mine, naive = (
+                code_metrics(truth[rows], guess[rows], size + 1),
+                code_metrics(truth[rows], constant[rows], size + 1),
+            )
             return {"gain": float(mine[metric] - naive[metric])}
 
         value = float(code_metrics(truth, guess, size + 1)[metric])

@@ -100,7 +100,9 @@ def _start(labels: np.ndarray) -> int:
     present = shares[-1].copy()
     for back in range(len(shares) - 2, -1, -1):
         if 0.5 * np.abs(shares[back] - present).sum() > OTHER_REGIME:
-            start = _boundary(codes, int(edges[back]), int(edges[min(back + 2, len(edges) - 1)]), shares[max(back - 1, 0)], present)
+            start = _boundary(
+                codes, int(edges[back]), int(edges[min(back + 2, len(edges) - 1)]), shares[max(back - 1, 0)], present
+            )
             return start if n - start >= FEWEST else 0
         # the present is what the windows since have had on average, the newest counting most: slow change isn't a break
         present = 0.7 * present + 0.3 * shares[back]

@@ -47,7 +47,9 @@ class Prepared:
         """Write `rows.parquet` and `about.json`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.frame.to_parquet(folder / "rows.parquet", index=False)
-        (folder / "about.json").write_text(json.dumps(self.about, indent=1, sort_keys=True, ensure_ascii=False), "utf-8")
+        (folder / "about.json").write_text(
+            json.dumps(self.about, indent=1, sort_keys=True, ensure_ascii=False), "utf-8"
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Prepared:
@@ -82,20 +84,34 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
     refused = parsed["error"].dropna().value_counts().to_dict()
     parsed = parsed[parsed["error"].isna()].drop(columns=["error"])
     if parsed.empty:
-        raise InputError("no ticket can be used", where="tickets.parquet", got=f"{len(raw.tickets)} tickets, all refused", do="see rejects.jsonl")
+        raise InputError(
+            "no ticket can be used",
+            where="tickets.parquet",
+            got=f"{len(raw.tickets)} tickets, all refused",
+            do="see rejects.jsonl",
+        )
     dated = bool(parsed["created_at"].notna().mean() >= DATED_SHARE)
     if test_from is not None and not dated:
-        raise ConfigError("tickets without times can't be split by time", where="--test-from", got="no created_at", do="leave it out, or map created_at")
+        raise ConfigError(
+            "tickets without times can't be split by time",
+            where="--test-from",
+            got="no created_at",
+            do="leave it out, or map created_at",
+        )
     parsed = _ordered(parsed, dated)
     labelled = attach(parsed, outcomes, cut=test_from)
     frame = labelled.frame
     levels = list(definitions["priority"].order) if "priority" in definitions else []
     if "priority" in definitions and not levels:
-        levels = sorted(frame[LABEL_PREFIX + "priority"].dropna().unique()) if LABEL_PREFIX + "priority" in frame else []
+        levels = (
+            sorted(frame[LABEL_PREFIX + "priority"].dropna().unique()) if LABEL_PREFIX + "priority" in frame else []
+        )
     found = [t for t in TARGETS if LABEL_PREFIX + t in frame and frame[LABEL_PREFIX + t].notna().any()]
     if not found:
         raise InputError(
-            "there is no outcome to learn from", where="outcomes", got=f"{len(outcomes)} dated outcomes, none known before the cut",
+            "there is no outcome to learn from",
+            where="outcomes",
+            got=f"{len(outcomes)} dated outcomes, none known before the cut",
             do="define outcomes in the mapping or in params.yaml",
         )
     _check_policy(frame, params, levels)
@@ -140,7 +156,9 @@ def known_moments(frame: pd.DataFrame, target: str) -> np.ndarray:
 
 def _ordered(parsed: pd.DataFrame, dated: bool) -> pd.DataFrame:
     if dated:
-        return parsed.sort_values(["created_at", "ticket_id"], kind="stable", na_position="first").reset_index(drop=True)
+        return parsed.sort_values(["created_at", "ticket_id"], kind="stable", na_position="first").reset_index(
+            drop=True
+        )
     order = np.argsort(stable_order(parsed["text"].fillna("") + parsed["ticket_id"]), kind="stable")
     return parsed.iloc[order].reset_index(drop=True)
 

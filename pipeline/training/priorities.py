@@ -29,7 +29,15 @@ class MadePriority:
 
 
 def make(
-    blocks: Blocks, codes: np.ndarray, rows: np.ndarray, plan: Plan, *, levels: tuple[str, ...], settings: Priority, seed: int, say: Say
+    blocks: Blocks,
+    codes: np.ndarray,
+    rows: np.ndarray,
+    plan: Plan,
+    *,
+    levels: tuple[str, ...],
+    settings: Priority,
+    seed: int,
+    say: Say,
 ) -> MadePriority:
     """Fit the priority model.
 
@@ -72,10 +80,18 @@ def make(
 
 
 def _look(
-    blocks: Blocks, codes: np.ndarray, folds: tuple[Fold, ...], levels: tuple[str, ...], name: str, strength: float, seed: int
+    blocks: Blocks,
+    codes: np.ndarray,
+    folds: tuple[Fold, ...],
+    levels: tuple[str, ...],
+    name: str,
+    strength: float,
+    seed: int,
 ) -> np.ndarray:
     parts = [
-        PriorityModel.fit(levels, _view(name), blocks.take(f.fit), codes[f.fit], strength=strength, seed=seed).raw(blocks.take(f.look))
+        PriorityModel.fit(levels, _view(name), blocks.take(f.fit), codes[f.fit], strength=strength, seed=seed).raw(
+            blocks.take(f.look)
+        )
         for f in folds
     ]
     return np.vstack(parts)

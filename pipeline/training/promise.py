@@ -39,7 +39,9 @@ class Thresholds:
     note: str
 
 
-def find(confidence: np.ndarray, wrong: np.ndarray, queue: np.ndarray, possible: np.ndarray, settings: Promise) -> Thresholds:
+def find(
+    confidence: np.ndarray, wrong: np.ndarray, queue: np.ndarray, possible: np.ndarray, settings: Promise
+) -> Thresholds:
     """Thresholds that keep the promise with the certainty asked for.
 
     Parameters
@@ -59,13 +61,28 @@ def find(confidence: np.ndarray, wrong: np.ndarray, queue: np.ndarray, possible:
     if asked is None and settings.error_ratio is not None:
         asked = settings.error_ratio * error_if_all
     if asked is None:
-        return Thresholds({"*": 0.0}, None, error_if_all, float(possible.mean()) if n else 0.0, error_if_all, "nothing was promised: everything is routed")
+        return Thresholds(
+            {"*": 0.0},
+            None,
+            error_if_all,
+            float(possible.mean()) if n else 0.0,
+            error_if_all,
+            "nothing was promised: everything is routed",
+        )
     if n < FEWEST:
-        return Thresholds({"*": float("inf")}, asked, error_if_all, 0.0, 0.0, f"only {n} calibration tickets: nothing is routed by the machine")
+        return Thresholds(
+            {"*": float("inf")},
+            asked,
+            error_if_all,
+            0.0,
+            0.0,
+            f"only {n} calibration tickets: nothing is routed by the machine",
+        )
     if settings.per == "queue":
         by_queue = {
             str(q): confidence_threshold(confidence[rows], wrong[rows], asked, settings.certainty)
-            for q in np.unique(queue) if (rows := (queue == q) & possible).any()
+            for q in np.unique(queue)
+            if (rows := (queue == q) & possible).any()
         } | {"*": float("inf")}
     else:
         by_queue = {"*": confidence_threshold(confidence[possible], wrong[possible], asked, settings.certainty)}

@@ -18,7 +18,9 @@ def headline(report: Report) -> str:
             rows.append((model.name, metric.name, _number(metric.scorer.value), span, rivals))
     lines = [text_table(("model", "metric", "scorer", "95 % interval", "baselines"), rows)]
     if report.promise is not None and report.promise.asked is not None:
-        lines.append(f"promise: at most {report.promise.asked:.1%} wrong among the routed: {report.promise.verdict}. {report.promise.reason}".rstrip())
+        lines.append(
+            f"promise: at most {report.promise.asked:.1%} wrong among the routed: {report.promise.verdict}. {report.promise.reason}".rstrip()
+        )
     lines += [f"! {w.what}" for w in report.warnings]
     return "\n".join(lines)
 

@@ -18,6 +18,9 @@ from pipeline.training.metrics import code_metrics
 from pipeline.training.split import Fold, Plan
 
 MARGIN_GRID = (0.1, 0.3, 1.0)
+EVENNESS = (0.0, 1.0)
+"""Whether all rows or all classes weigh alike in margins."""
+
 BALANCES = (0.0, 0.1, 0.2, 0.3, 0.5)
 """Exponents of the label frequencies that are taken off: 0 favours accuracy, higher ones macro-F1."""
 
@@ -159,7 +162,9 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
     if plan.dated:
         later, seen = _look(task, recipe, plan.calibrate, older, chosen_views)
         parts = [links[v].apply(later[v]) for v in chosen_views]
-        inner = Inner(seen, _codes(task.labels[seen], classes), with_confidence(softmax(combine(parts, weights) + shift), beta))
+        inner = Inner(
+            seen, _codes(task.labels[seen], classes), with_confidence(softmax(combine(parts, weights) + shift), beta)
+        )
         pooled = {v: np.vstack([scores[v], later[v]]) for v in chosen_views}
         both = np.concatenate([truth, inner.truth])
         links = {v: Link.fit(pooled[v], both, bent=v != "meaning") for v in chosen_views}
@@ -172,14 +177,23 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
     experts = _fit(task, recipe, trained, chosen_views)
     final_shift = -balance * _log_priors(task.labels[trained], classes)
     model = TopicModel(
-        tuple(living.alive), tuple(replace(e, link=links[e.view]) for e in experts), tuple(weights), final_shift, final_beta
+        tuple(living.alive),
+        tuple(replace(e, link=links[e.view]) for e in experts),
+        tuple(weights),
+        final_shift,
+        final_beta,
     )
     beyond = None
     if len(outside):
         beyond = Inner(outside, np.full(len(outside), -1), model.probabilities(task.blocks.take(outside)))
     chosen = {
-        "candidate": name, "balance": f"{balance:g}", "past": past, "margins C": f"{recipe.settings.margins:g}",
-        "kernel width": f"{recipe.settings.width:g}", "kernel ridge": f"{recipe.settings.ridge:g}",
+        "candidate": name,
+        "balance": f"{balance:g}",
+        "past": past,
+        "margins C": f"{recipe.settings.margins:g}",
+        "evenness": f"{recipe.settings.evenness:g}",
+        "kernel width": f"{recipe.settings.width:g}",
+        "kernel ridge": f"{recipe.settings.ridge:g}",
     }
     return Made(model, inner, beyond, living, chosen, trained, tried)
 
@@ -191,7 +205,9 @@ def _possible(blocks: Blocks, candidate: str) -> bool:
     return not (blocks.terms.nnz == 0 and blocks.one_hot.shape[1] == 0 and views & {"words", "side_by_side"})
 
 
-def _weigh_past(task: Task, recipe: _Recipe, plan: Plan, rows: np.ndarray, older: np.ndarray) -> tuple[_Recipe, str, np.ndarray]:
+def _weigh_past(
+    task: Task, recipe: _Recipe, plan: Plan, rows: np.ndarray, older: np.ndarray
+) -> tuple[_Recipe, str, np.ndarray]:
     """Hold ways to weigh the past against each other with the words alone, on the tuning slice."""
     none = np.zeros(0, dtype=older.dtype)
     simplest = (recipe, "the present set of labels, all rows alike", none)
@@ -208,7 +224,9 @@ def _weigh_past(task: Task, recipe: _Recipe, plan: Plan, rows: np.ndarray, older
         for share in HALF_LIFE_SHARES:
             weights = np.ones(size)
             weights[rows] = 0.5 ** ((len(rows) - 1 - np.arange(len(rows))) / (share * len(rows)))
-            ways.append((replace(recipe, weights=weights), f"rows lose half their weight every {share:.0%} of the past", none))
+            ways.append(
+                (replace(recipe, weights=weights), f"rows lose half their weight every {share:.0%} of the past", none)
+            )
     found = []
     for way, _, extra in ways:
         scores, looked = _look(task, way, plan.choose, extra, ["words"])
@@ -225,7 +243,10 @@ def _choose_settings(
     settings = recipe.settings
     for v in views:
         if v in ("words", "side_by_side") and len(task.settings.regularisation) != 1:
-            tries = [replace(settings, margins=c) for c in task.settings.regularisation or MARGIN_GRID]
+            grid = task.settings.regularisation or MARGIN_GRID
+            tries = [
+                replace(settings, margins=c, evenness=e) for e in EVENNESS for c in grid if e == 0.0 or c < max(grid)
+            ]
         elif v == "kernel":
             tries = [replace(settings, width=w, ridge=r) for w, r in KERNEL_GRID]
         else:
@@ -279,13 +300,17 @@ def _look(
         present = np.unique(_codes(task.labels[rows], recipe.classes))
         for expert in _fit(task, recipe, rows, views, present):
             found = expert.scores(part)
-            full = np.full((len(fold.look), len(recipe.classes)), found.min() - found.std() - 1e-6 if found.size else 0.0)
+            full = np.full(
+                (len(fold.look), len(recipe.classes)), found.min() - found.std() - 1e-6 if found.size else 0.0
+            )
             full[:, present] = found
             scores[expert.view].append(full)
     return {v: np.vstack(s) for v, s in scores.items()}, np.concatenate([f.look for f in folds])
 
 
-def _fit(task: Task, recipe: _Recipe, rows: np.ndarray, views: list[View], present: np.ndarray | None = None) -> list[Expert]:
+def _fit(
+    task: Task, recipe: _Recipe, rows: np.ndarray, views: list[View], present: np.ndarray | None = None
+) -> list[Expert]:
     codes = _codes(task.labels[rows], recipe.classes)
     if present is not None:
         codes = np.searchsorted(present, codes)
@@ -294,7 +319,17 @@ def _fit(task: Task, recipe: _Recipe, rows: np.ndarray, views: list[View], prese
     columns, fields = telling_columns(blocks, codes, task.field_of)
     weights = None if recipe.weights is None else recipe.weights[rows]
     return [
-        Expert.fit(v, blocks, codes, classes, settings=recipe.settings, columns=columns, fields=fields, weights=weights, seed=task.seed)
+        Expert.fit(
+            v,
+            blocks,
+            codes,
+            classes,
+            settings=recipe.settings,
+            columns=columns,
+            fields=fields,
+            weights=weights,
+            seed=task.seed,
+        )
         for v in views
     ]
 

@@ -58,7 +58,11 @@ class Trained:
 
     def save(self, folder: Path) -> None:
         """Write an artifact folder."""
-        artifact.write(folder, self.parts | {"inner": dict(self.inner)}, {"target": self.target, "names": sorted(self.parts)} | self.about)
+        artifact.write(
+            folder,
+            self.parts | {"inner": dict(self.inner)},
+            {"target": self.target, "names": sorted(self.parts)} | self.about,
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Trained:
@@ -92,8 +96,14 @@ def train(target: Target, prepared: Prepared, featurized: Featurized, params: Pa
 
 
 def _topic(
-    target: str, prepared: Prepared, featurized: Featurized, params: Params, rows: np.ndarray, labels: np.ndarray,
-    outside: np.ndarray, say: Say,
+    target: str,
+    prepared: Prepared,
+    featurized: Featurized,
+    params: Params,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    outside: np.ndarray,
+    say: Say,
 ) -> Trained:
     dated = prepared.about["dated"]
     living, present = topics.living_rows(rows, labels, params.topic, dated=dated)
@@ -104,40 +114,63 @@ def _topic(
     splits = _plan(featurized, params, present, dated)
     blocks = featurized.without(prepared.about["left_out_fields"].get(target, []))
     task = topics.Task(
-        blocks, labels, [featurized.builder.fields.names.index(n) for n in featurized.builder.fields.one_hot_fields()],
-        outside if target == "topic" else outside[:0], params.topic, params.seed, say,
+        blocks,
+        labels,
+        [featurized.builder.fields.names.index(n) for n in featurized.builder.fields.one_hot_fields()],
+        outside if target == "topic" else outside[:0],
+        params.topic,
+        params.seed,
+        say,
     )
     made = topics.make(task, present, older if dated else older[:0], living, splits)
     guess = made.inner.probabilities.argmax(axis=1)
     gate = classes_gate(made.inner.truth, guess, len(living.alive), params.gates, params.seed)
     say(f"{target}: {gate.words}")
-    inner = {"rows": made.inner.rows, "truth": made.inner.truth, "probabilities": made.inner.probabilities, "trained": made.trained}
+    inner = {
+        "rows": made.inner.rows,
+        "truth": made.inner.truth,
+        "probabilities": made.inner.probabilities,
+        "trained": made.trained,
+    }
     if made.outside is not None:
         inner |= {"outside_rows": made.outside.rows, "outside_probabilities": made.outside.probabilities}
     about = _about(gate, made.chosen, made.tried, splits) | {
-        "classes": list(living.alive), "living": {"start": living.start, "dead": living.dead, "note": living.note},
-        "first_row": int(present[0]), "renamed": _renamed(made, blocks, rows, labels, living.dead) if dated else {},
+        "classes": list(living.alive),
+        "living": {"start": living.start, "dead": living.dead, "note": living.note},
+        "first_row": int(present[0]),
+        "renamed": _renamed(made, blocks, rows, labels, living.dead) if dated else {},
         "counts": _counts(labels[made.trained]),
     }
     return Trained(target, made.model.states(target), inner, about)
 
 
-def _priority(prepared: Prepared, featurized: Featurized, params: Params, rows: np.ndarray, labels: np.ndarray, say: Say) -> Trained:
+def _priority(
+    prepared: Prepared, featurized: Featurized, params: Params, rows: np.ndarray, labels: np.ndarray, say: Say
+) -> Trained:
     levels = tuple(prepared.about["levels"])
     place = {level: i for i, level in enumerate(levels)}
     codes = np.array([place.get(str(v), -1) for v in labels])
     rows = rows[codes[rows] >= 0]
     blocks = featurized.without(prepared.about["left_out_fields"].get("priority", []))
     splits = _plan(featurized, params, rows, prepared.about["dated"])
-    made = priorities.make(blocks, codes, rows, splits, levels=levels, settings=params.priority, seed=params.seed, say=say)
+    made = priorities.make(
+        blocks, codes, rows, splits, levels=levels, settings=params.priority, seed=params.seed, say=say
+    )
     gate = levels_gate(made.inner.truth, made.model.decide(made.inner.probabilities), params.gates, params.seed)
     say(f"priority: {gate.words}")
-    inner = {"rows": made.inner.rows, "truth": made.inner.truth, "probabilities": made.inner.probabilities, "trained": made.trained}
+    inner = {
+        "rows": made.inner.rows,
+        "truth": made.inner.truth,
+        "probabilities": made.inner.probabilities,
+        "trained": made.trained,
+    }
     about = _about(gate, made.chosen, made.tried, splits) | {"classes": list(levels), "counts": _counts(labels[rows])}
     return Trained("priority", {"priority": made.model.state()}, inner, about)
 
 
-def _escalation(prepared: Prepared, featurized: Featurized, params: Params, rows: np.ndarray, labels: np.ndarray, say: Say) -> Trained:
+def _escalation(
+    prepared: Prepared, featurized: Featurized, params: Params, rows: np.ndarray, labels: np.ndarray, say: Say
+) -> Trained:
     outcome = (labels == "1").astype(int)
     blocks = featurized.without(prepared.about["left_out_fields"].get("escalated", []))
     dated = prepared.about["dated"]
@@ -147,11 +180,20 @@ def _escalation(prepared: Prepared, featurized: Featurized, params: Params, rows
         known = known_moments(prepared.frame, "escalated")
         created = moments(prepared.frame["created_at"])
         cut = prepared.about["cut"] or prepared.about["data_end"]
-        times = escalations.Times(created, np.maximum(known, created), int(np.datetime64(cut.split("+")[0], "us").astype(np.int64)) + 1)
-    made = escalations.make(blocks, outcome, rows, splits, times=times, settings=params.escalation, seed=params.seed, say=say)
+        times = escalations.Times(
+            created, np.maximum(known, created), int(np.datetime64(cut.split("+")[0], "us").astype(np.int64)) + 1
+        )
+    made = escalations.make(
+        blocks, outcome, rows, splits, times=times, settings=params.escalation, seed=params.seed, say=say
+    )
     gate = risk_gate(made.inner.truth, made.inner.probabilities[:, 1], params.gates, params.seed)
     say(f"escalation: {gate.words}")
-    inner = {"rows": made.inner.rows, "truth": made.inner.truth, "probabilities": made.inner.probabilities, "trained": made.trained}
+    inner = {
+        "rows": made.inner.rows,
+        "truth": made.inner.truth,
+        "probabilities": made.inner.probabilities,
+        "trained": made.trained,
+    }
     about = _about(gate, made.chosen, made.tried, splits) | {"classes": ["0", "1"], "counts": _counts(labels[rows])}
     return Trained("escalated", {"escalation": made.model.state()}, inner, about)
 
@@ -162,12 +204,18 @@ def _plan(featurized: Featurized, params: Params, rows: np.ndarray, dated: bool)
 
 def _about(gate: Verdict, chosen: dict[str, str], tried: list[dict[str, float | str]], splits: Plan) -> dict[str, Any]:
     return {
-        "gate": asdict(gate) | {"words": gate.words}, "chosen": chosen, "tried": json.loads(json.dumps(tried)), "dated": splits.dated,
-        "near_duplicates_left_out": splits.left_out, "why_none": "" if gate.passed else gate.words,
+        "gate": asdict(gate) | {"words": gate.words},
+        "chosen": chosen,
+        "tried": json.loads(json.dumps(tried)),
+        "dated": splits.dated,
+        "near_duplicates_left_out": splits.left_out,
+        "why_none": "" if gate.passed else gate.words,
     }
 
 
-def _renamed(made: topics.Made, blocks: Any, rows: np.ndarray, labels: np.ndarray, dead: dict[str, str]) -> dict[str, str]:
+def _renamed(
+    made: topics.Made, blocks: Any, rows: np.ndarray, labels: np.ndarray, dead: dict[str, str]
+) -> dict[str, str]:
     """What the present model would call tickets of dead labels; a few hundred of each are enough to tell."""
     gone = [k for k, why in dead.items() if why.startswith(("gone", "not among"))]
     some = [rows[labels[rows] == label][-300:] for label in gone]

@@ -23,7 +23,21 @@ EXAMPLES = 12
 _ODD = st.one_of(
     st.none(),
     st.text(max_size=300),
-    st.sampled_from(["", " ", "<p>", "\x00", "🙂" * 50, "a" * 5000, "=cmd|' /C calc'!A0", "﷽", "\u202eevil", "1" * 400, "Ich kann mich nicht anmelden"]),
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "<p>",
+            "\x00",
+            "🙂" * 50,
+            "a" * 5000,
+            "=cmd|' /C calc'!A0",
+            "﷽",
+            "\u202eevil",
+            "1" * 400,
+            "Ich kann mich nicht anmelden",
+        ]
+    ),
 )
 
 
@@ -38,7 +52,9 @@ def rows(draw: st.DrawFn, at_least: int = 1, at_most: int = 6) -> list[dict[str,
             row |= {"channel": draw(_ODD), "language": draw(st.sampled_from([None, "en", "de", "xx", "EN-us"]))}
         if draw(st.booleans()):
             row |= {"fields.product": draw(_ODD), "fields.plan": draw(st.sampled_from([None, "gold", "nowhere"]))}
-        row["created_at"] = draw(st.sampled_from([None, "2026-01-05T10:00:00Z", "2031-12-31T23:59:59+05:00", "1970-01-01"]))
+        row["created_at"] = draw(
+            st.sampled_from([None, "2026-01-05T10:00:00Z", "2031-12-31T23:59:59+05:00", "1970-01-01"])
+        )
         made.append(row)
     return made
 
@@ -151,7 +167,9 @@ def test_column_order_and_unknown_columns_do_not_matter(scorer: Scorer, made: li
     same(scorer.score(table), scorer.score(other), 0.0)
 
 
-@pytest.mark.parametrize("name", [c.name for c in TICKETS if c.name not in ("ticket_id",)] + ["fields.product", "fields.plan"])
+@pytest.mark.parametrize(
+    "name", [c.name for c in TICKETS if c.name not in ("ticket_id",)] + ["fields.product", "fields.plan"]
+)
 def test_any_optional_column_may_be_null_or_absent(scorer: Scorer, pool: pd.DataFrame, name: str) -> None:
     part = pool.head(3)
     without = scorer.score(part.drop(columns=[name], errors="ignore"))
@@ -169,9 +187,15 @@ def test_unseen_categories_are_fine(scorer: Scorer, pool: pd.DataFrame) -> None:
 @given(junk=st.text(max_size=20))
 def test_outcomes_of_the_ticket_itself_change_nothing(scorer: Scorer, pool: pd.DataFrame, junk: str) -> None:
     part = pool.head(3)
-    told = part.assign(topic=junk, queue="billing", priority="urgent", escalated="1", closed_at="2030-01-01", **{"label.topic": junk})
+    told = part.assign(
+        topic=junk, queue="billing", priority="urgent", escalated="1", closed_at="2030-01-01", **{"label.topic": junk}
+    )
     same(scorer.score(part), scorer.score(told), 0.0)
-    same(scorer.score(part), scorer.score(part, history=[{"ticket_id": "t", "received_at": "2099-01-01", "value": junk}]), 0.0)
+    same(
+        scorer.score(part),
+        scorer.score(part, history=[{"ticket_id": "t", "received_at": "2099-01-01", "value": junk}]),
+        0.0,
+    )
 
 
 def test_saved_and_loaded_it_scores_the_same(scorer: Scorer, pool: pd.DataFrame, tmp_path: Path) -> None:
