@@ -39,6 +39,18 @@ def helpdesk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def small_raw(helpdesk: Path) -> Path:
+    """RAW_DIR of the small helpdesk."""
+    return helpdesk
+
+
+@pytest.fixture(scope="session")
+def small_scorer(helpdesk: Path) -> Path:
+    """Folder of the scorer trained on it, signed with `KEY`; not to be written to."""
+    return helpdesk / "scorer"
+
+
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
     """Run the command in this process: exit code, standard output, standard error."""
