@@ -17,7 +17,6 @@ from pipeline.estimators.priority import PriorityModel
 from pipeline.estimators.scope import Scope, nearness, scope_score
 from pipeline.estimators.topic import TopicModel
 from pipeline.features.drift import summarise
-from pipeline.history.definitions import OUT_OF_SCOPE
 from pipeline.routing import RoutingPolicy
 from pipeline.scorer import Models, Scorer
 from pipeline.tickets.schema import conform
@@ -123,9 +122,6 @@ def _thresholds(
         if LABEL_PREFIX + "queue" in frame:
             real = frame[LABEL_PREFIX + "queue"].astype(object).to_numpy()[rows]
             said = np.where(pd.isna(real), said, real)
-    if LABEL_PREFIX + "topic" in frame:  # routed although it belongs to no topic: wrong, whoever took it in the end
-        astray = (frame[LABEL_PREFIX + "topic"] == OUT_OF_SCOPE).to_numpy(dtype=bool, na_value=False)[rows]
-        said = np.where(astray, OUT_OF_SCOPE, said)
     confidence = probabilities.max(axis=1)
     possible = np.ones(len(rows), dtype=bool)
     if scope is not None and scope.threshold < 1.0 and source.target == "topic":
