@@ -195,7 +195,9 @@ def _files(name: str, state: State) -> dict[str, bytes]:
 
 def _read_state(folder: Path, name: str, files: dict[str, str]) -> State:
     with _open_checked(folder, f"{name}.json", files) as handle:
-        state: State = dict(json.load(handle))
+        state: State = json.load(handle)
+    if not isinstance(state, dict):
+        raise TypeError("a part's plain values are an object")
     if f"{name}.npz" not in files:
         return state
     with _open_checked(folder, f"{name}.npz", files) as handle:
