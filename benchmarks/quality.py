@@ -1,0 +1,181 @@
+"""One command per row of the table of figures: import, run and score through the public verbs, judged by the referee.
+
+    python benchmarks/quality.py banking77 endava
+    python benchmarks/quality.py all --encoder none
+
+Each row is printed and written to benchmarks/results/NAME.json; `python benchmarks/figures.py` makes docs/figures.md of
+them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import promises
+from tasks import NAMES, PROMISES, ROWS, Figure, PromiseRow, Row
+from truth import TRUTHS
+from verbs import HERE, ROOT, Failed, Workshop, code_hash
+
+RESULTS = HERE / "results"
+LIBRARIES = ("scikit-learn", "numpy", "pandas", "torch", "sentence-transformers")
+
+
+def main() -> int:
+    """Measure the rows asked for; 1 when one can't be measured."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="+", metavar="NAME", help=f"all, or: {', '.join(NAMES)}")
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="the folder with data/ and bench/")
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / ".cache" / "benchmarks", help="where RAW_DIRs and scorers go"
+    )
+    parser.add_argument("--encoder", default="minilm", help="minilm, static, none, or a folder")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where NAME.json goes")
+    parser.add_argument("--triage", nargs="+", help="the command, where it isn't beside this Python")
+    parser.add_argument(
+        "--again", action="store_true", help="do steps again that were done with the same code and data"
+    )
+    args = parser.parse_args()
+    names = list(NAMES) if "all" in args.names else args.names
+    if unknown := [n for n in names if n not in NAMES]:
+        parser.error(f"unknown: {', '.join(unknown)}; known: all, {', '.join(NAMES)}")
+    shop = Workshop(args.shared.resolve(), args.work.resolve(), args.encoder, again=args.again)
+    if args.triage:
+        shop.triage = tuple(args.triage)
+    shop.work.mkdir(parents=True, exist_ok=True)
+    args.results.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for name in names:
+        try:
+            result = promise(name, PROMISES[name], shop) if name in PROMISES else row(name, ROWS[name], shop)
+        except Failed as error:
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+            failed = 1
+            continue
+        path = args.results / f"{name}.json"
+        path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        print("\n".join(lines(result)), flush=True)
+    return failed
+
+
+def row(name: str, spec: Row, shop: Workshop) -> dict[str, Any]:
+    """One row of the table."""
+    scored = shop.scored(spec.job, spec.scored)
+    result = common(name, spec.title, spec.job, shop) | {"kind": "row"}
+    model = result["models"][spec.model]
+    if not model["in_service"]:
+        return result | {"left_out": model["why_none"], "figures": [], "also": {}}
+    said = shop.judged(scored, TRUTHS[spec.truth](shop.data), spec.judge)
+    also = {}
+    for words, truth, asked in spec.also:
+        part = shop.judged(scored, TRUTHS[truth](shop.data), spec.judge)
+        also[words] = {"tickets": part["tickets"], "figures": [figure(f, part) for f in asked]}
+    return result | {
+        "tickets": said["tickets"],
+        "figures": [figure(f, said) for f in spec.figures],
+        "also": also,
+        "referee": said["metrics"],
+        "baseline": said["baseline"],
+    }
+
+
+def promise(name: str, spec: PromiseRow, shop: Workshop) -> dict[str, Any]:
+    """One promise."""
+    parts = []
+    for scored, truth in spec.parts:
+        frame = pd.read_parquet(
+            shop.scored(spec.job, scored), columns=["ticket_id", "topic", "queue", "queue_reason", "as_of"]
+        )
+        parts.append(promises.realised(frame, TRUTHS[truth](shop.data)).assign(part=scored))
+    rows = pd.concat(parts, ignore_index=True)
+    rows["key"] = rows["part"] + " " + rows["key"]
+    given = shop.about(spec.job)["promise"] or {"max_error": None, "note": "there is none"}
+    found = promises.judged(rows, given["max_error"], spec.by)
+    result = common(name, spec.title, spec.job, shop) | {"kind": "promise", "asked_words": spec.asked}
+    return result | {"note": given["note"], "scorer_expected": given, **found}
+
+
+def common(name: str, title: str, job: str, shop: Workshop) -> dict[str, Any]:
+    """What every result says: where, when and with what it was measured."""
+    about = shop.about(job)
+    return {
+        "name": name,
+        "title": title,
+        "encoder": about["encoder"],
+        "measured": f"{datetime.now().astimezone():%Y-%m-%d}",
+        "code": code_hash(),
+        "machine": machine(),
+        "libraries": {n: _version(n) for n in LIBRARIES},
+        "seconds": shop.seconds(job),
+        "trained_rows": about["trained"]["rows"],
+        "models": {
+            target: {k: m[k] for k in ("in_service", "why_none", "chosen")} for target, m in about["models"].items()
+        },
+    }
+
+
+def figure(asked: Figure, said: dict[str, Any]) -> dict[str, Any]:
+    """One figure of the referee's, with its interval and whether it reaches what is asked."""
+    value: Any = said["metrics"]
+    for key in asked.metric.split(".") if asked.metric.startswith("out_of_scope.") else [asked.metric]:
+        value = None if value is None else value.get(key)
+    low, high = said["ci95"].get(asked.metric, [None, None])
+    met = None
+    if asked.reach is not None and value is not None:
+        met = value <= asked.reach if asked.at_most else value >= asked.reach
+    given = {"reach": asked.reach, "at_most": asked.at_most, "plain": asked.plain, "best": asked.best, "met": met}
+    return {"metric": asked.metric, "words": asked.words, "reached": value, "low": low, "high": high} | given
+
+
+def lines(result: dict[str, Any]) -> list[str]:
+    """A result as it is printed."""
+    if result["kind"] == "promise":
+        w, asked = result["whole"], result["asked"]
+        state = {True: "kept", False: "broken", None: "nothing is routed"}[result["kept"]]
+        share = "–" if w["error"] is None else f"{w['error']:.4f} ({w['low']:.4f}–{w['high']:.4f})"
+        promised = "nothing" if asked is None else f"{asked:.4f}"
+        return [
+            f"{result['title']:<42} asked {promised:<8} realised {share}  {w['wrong']} wrong of {w['routed']} routed "
+            f"of {w['tickets']}; all: {w['error_if_all']:.4f}  {state}"
+        ]
+    if "left_out" in result:
+        return [f"{result['title']:<42} left out: {result['left_out']}"]
+    made = [_line(result["title"], f) for f in result["figures"]]
+    made += [_line(f"{result['title']}, {words}", f) for words, part in result["also"].items() for f in part["figures"]]
+    return made
+
+
+def _line(title: str, f: dict[str, Any]) -> str:
+    interval = "" if f["low"] is None else f"({f['low']:.3f}–{f['high']:.3f})"
+    reach = "" if f["reach"] is None else f"{'≤' if f['at_most'] else '≥'} {f['reach']:g}"
+    state = {True: "reached", False: "short", None: ""}[f["met"]]
+    value = "–" if f["reached"] is None else f"{f['reached']:.4f}"
+    return f"{title:<42} {f['words']:<20} {value:>8} {interval:<15} {reach:<8} {state}"
+
+
+def machine() -> str:
+    """The processor and how many of its cores may be used."""
+    info = Path("/proc/cpuinfo")
+    models = [x for x in info.read_text("utf-8").splitlines() if x.startswith("model name")] if info.exists() else []
+    name = models[0].partition(":")[2].strip() if models else platform.processor() or platform.machine()
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except ModuleNotFoundError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""Files that a mapping can read, where the data isn't a table yet: CLINC's JSON, and Endava's two parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+import truth
+
+CLINC = {"clinc-train": ("train", "oos_train"), "clinc-test": ("test",), "clinc-scope": ("val", "oos_val")}
+
+
+def reshape(data: Path, made: Path) -> None:
+    """Write them all into `made`; a few seconds."""
+    made.mkdir(parents=True, exist_ok=True)
+    parts = truth.clinc(data)
+    for name, members in CLINC.items():
+        rows = [row for member in members for row in parts[member]]
+        pd.DataFrame(rows, columns=["text", "intent"]).to_csv(made / f"{name}.csv", index=False)
+    for name, frame in zip(("endava-train", "endava-test"), truth.endava_parts(data), strict=True):
+        frame.to_csv(made / f"{name}.csv", index=False)

@@ -1,0 +1,217 @@
+"""What is right, from the raw files by the definitions of the data's README: one function for each truth file.
+
+Each takes the data folder and gives a frame of `ticket_id` and the column that the referee reads. Nothing here imports
+the package: what it computes is held against what the package says.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+TOPIC_FROM, OUTCOME_FROM, END = (pd.Timestamp(t, tz="UTC") for t in ("2025-04-01", "2025-01-01", "2025-07-01"))
+INCIDENTS_FROM = pd.Timestamp("2016-05-02 11:30")
+MOZILLA_FROM, OPENOFFICE_FROM = "2019-12-14T17:34:32Z", "2016-06-29T21:21:00Z"
+
+BUG = (
+    re.compile(
+        r"""bugzilla\.mozilla\.org/(?:show_bug\.cgi\?(?:[^"'\s<>]*?[&;])?id=\d+|\d{5,7})|bugzil\.la/\d{5,7}""", re.I
+    ),
+    re.compile(r"\bbug\s*(?:#|no\.?|number)?\s*\d{6,7}\b", re.I),
+)
+MACHINE_TITLE = re.compile(r"^(Intermittent|Permanent|Perma|\[wpt-sync\]|\[?taskcluster)", re.I)
+
+
+def thunderbird_topic(data: Path) -> pd.DataFrame:
+    """The topic of each question from April 2025 on."""
+    asked = questions(data)
+    return named(asked[asked["at"] >= TOPIC_FROM], "id", "topic", "topic")
+
+
+def thunderbird_escalated(data: Path) -> pd.DataFrame:
+    """Whether somebody other than the asker cited a bug by its number."""
+    asked, said = questions(data), replies_of_others(data)
+    cites = said["content"].map(lambda html: any(p.search(html) for p in BUG))
+    asked["happened"] = asked["id"].isin(said.loc[cites, "question_id"]).astype(int)
+    return named(asked[asked["at"] >= OUTCOME_FROM], "id", "happened", "escalated")
+
+
+def thunderbird_unanswered(data: Path) -> pd.DataFrame:
+    """Whether nobody else answered in 72 hours; the questions of the last 72 hours are left out."""
+    return unanswered(questions(data), replies_of_others(data), OUTCOME_FROM)
+
+
+def unanswered(asked: pd.DataFrame, said: pd.DataFrame, since: pd.Timestamp) -> pd.DataFrame:
+    """See `thunderbird_unanswered`; for questions asked `since` then."""
+    first = asked["id"].map(said.groupby("question_id")["at"].min())
+    asked["happened"] = (~((first - asked["at"]) <= pd.Timedelta(hours=72))).astype(int)
+    usable = (asked["at"] >= since) & (asked["at"] < END - pd.Timedelta(hours=72))
+    return named(asked[usable], "id", "happened", "escalated")
+
+
+def incidents_sla(data: Path) -> pd.DataFrame:
+    """Whether the SLA was missed, by the last event of each incident opened in the test time."""
+    log = incident_log(data)
+    missed = log.groupby("number")["made_sla"].last() == "false"
+    return in_test(log, missed)
+
+
+def incidents_reassigned(data: Path) -> pd.DataFrame:
+    """Whether the incident was reassigned three times or more within 7 days after it was opened."""
+    log = incident_log(data)
+    soon = (log["updated"] - log["opened"]) <= pd.Timedelta(days=7)
+    often = (log["reassignment_count"].astype(int) >= 3) & soon
+    return in_test(log, often.groupby(log["number"]).any())
+
+
+def incidents_sla_new(data: Path) -> pd.DataFrame:
+    """The same, of incidents whose first event is New."""
+    return first_seen_as_new(data, incidents_sla(data))
+
+
+def incidents_reassigned_new(data: Path) -> pd.DataFrame:
+    """The same, of incidents whose first event is New."""
+    return first_seen_as_new(data, incidents_reassigned(data))
+
+
+def mozilla(data: Path) -> pd.DataFrame:
+    """The priority of Mozilla's bugs that have one."""
+    return priorities(data, "mozilla", MOZILLA_FROM)
+
+
+def mozilla_written(data: Path) -> pd.DataFrame:
+    """The same, of titles that a person wrote: no machine's titles, no repeats."""
+    bugs = table(data / "bugs" / "mozilla.csv.gz")
+    machine = bugs["sd"].map(lambda title: bool(MACHINE_TITLE.search(title)))
+    kept = bugs[~machine & (bugs["pr"] != "--") & (bugs["ct"] >= MOZILLA_FROM)].drop_duplicates("sd")
+    truth = mozilla(data)
+    return truth[truth["ticket_id"].isin(kept["bugID"])]
+
+
+def openoffice(data: Path) -> pd.DataFrame:
+    """The priority of OpenOffice's bugs."""
+    return priorities(data, "openoffice", OPENOFFICE_FROM)
+
+
+def banking77(data: Path) -> pd.DataFrame:
+    """The intent of each test question, by its row."""
+    return by_row(table(data / "banking77" / "test.csv.gz")["category"])
+
+
+def clinc_test(data: Path) -> pd.DataFrame:
+    """The intent of each sentence of `test`, by its row in the file that `reshape` writes."""
+    return by_row(pd.Series([intent for _, intent in clinc(data)["test"]]))
+
+
+def clinc_scope(data: Path) -> pd.DataFrame:
+    """The intent of each sentence of `val` and `oos_val`."""
+    parts = clinc(data)
+    return by_row(pd.Series([intent for _, intent in parts["val"] + parts["oos_val"]]))
+
+
+def clinc_oos(data: Path) -> pd.DataFrame:
+    """`oos` for each sentence of `oos_val`, of the same file."""
+    truth = clinc_scope(data)
+    return truth[truth["topic"] == "oos"]
+
+
+def endava(data: Path) -> pd.DataFrame:
+    """The category of each ticket of the test part, by its row there."""
+    return by_row(endava_parts(data)[1]["category"])
+
+
+def clinc(data: Path) -> dict[str, list[list[str]]]:
+    """CLINC150 as it lies there."""
+    content: dict[str, list[list[str]]] = json.loads(
+        gzip.decompress((data / "clinc150" / "data_full.json.gz").read_bytes())
+    )
+    return content
+
+
+def endava_parts(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Endava's training and test rows, by a stable hash of the text."""
+    tickets = table(data / "endava" / "all_tickets.csv.gz")
+    text = tickets["title"] + "\n" + tickets["body"]
+    test = text.map(lambda t: int(hashlib.sha256(t.encode()).hexdigest(), 16) % 5 == 0)
+    return tickets[~test].reset_index(drop=True), tickets[test].reset_index(drop=True)
+
+
+def table(path: Path) -> pd.DataFrame:
+    """A CSV exactly as it was exported."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def questions(data: Path) -> pd.DataFrame:
+    """Thunderbird's questions, with `at`."""
+    return forum(data / "thunderbird", "questions").copy()
+
+
+def replies_of_others(data: Path) -> pd.DataFrame:
+    """Answers by somebody other than the asker, with `at`."""
+    said = forum(data / "thunderbird", "answers")
+    asker = questions(data).set_index("id")["creator"]
+    return said[said["creator"] != said["question_id"].map(asker)]
+
+
+@lru_cache(maxsize=4)
+def forum(folder: Path, kind: str) -> pd.DataFrame:
+    """All files of one kind, with their times."""
+    frame = pd.concat([table(p) for p in sorted(folder.glob(f"{kind}-*.csv.gz"))], ignore_index=True)
+    return frame.assign(at=pd.to_datetime(frame["created"], utc=True, format="ISO8601"))
+
+
+@lru_cache(maxsize=1)
+def incident_log(data: Path) -> pd.DataFrame:
+    """The event log, with `opened` and `updated`; in time order inside each incident."""
+    log = table(data / "servicenow-incidents" / "incident_event_log.csv.gz")
+    return log.assign(
+        opened=pd.to_datetime(log["opened_at"], dayfirst=True),
+        updated=pd.to_datetime(log["sys_updated_at"], dayfirst=True),
+    )
+
+
+def in_test(log: pd.DataFrame, happened: pd.Series) -> pd.DataFrame:
+    """Truth of the incidents opened in the test time."""
+    first = log.drop_duplicates("number")
+    first = first.assign(happened=first["number"].map(happened).astype(int))
+    return named(first[first["opened"] >= INCIDENTS_FROM], "number", "happened", "escalated")
+
+
+def first_seen_as_new(data: Path, truth: pd.DataFrame) -> pd.DataFrame:
+    """Those whose first event has the state New."""
+    first = incident_log(data).drop_duplicates("number")
+    return truth[truth["ticket_id"].isin(first.loc[first["ident_state"] == "New", "number"])]
+
+
+def priorities(data: Path, name: str, since: str) -> pd.DataFrame:
+    """`P5 (lowest)` is P5; `--` isn't a priority."""
+    bugs = table(data / "bugs" / f"{name}.csv.gz")
+    bugs = bugs[(bugs["pr"] != "--") & (bugs["ct"] >= since)]
+    return named(bugs.assign(level=bugs["pr"].str[:2]), "bugID", "level", "priority")
+
+
+def by_row(labels: pd.Series) -> pd.DataFrame:
+    """Topics of tickets that have no id but their row, from 1."""
+    return pd.DataFrame({"ticket_id": [f"row-{i}" for i in range(1, len(labels) + 1)], "topic": labels.to_numpy()})
+
+
+def named(frame: pd.DataFrame, ticket: str, value: str, column: str) -> pd.DataFrame:
+    """`ticket_id` and the referee's column."""
+    return pd.DataFrame({"ticket_id": frame[ticket], column: frame[value]}).reset_index(drop=True)
+
+
+TRUTHS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    f.__name__: f
+    for f in (
+        thunderbird_topic, thunderbird_escalated, thunderbird_unanswered, incidents_sla, incidents_sla_new,
+        incidents_reassigned, incidents_reassigned_new, mozilla, mozilla_written, openoffice, banking77, clinc_test,
+        clinc_scope, clinc_oos, endava,
+    )
+}  # fmt: skip
