@@ -18,7 +18,7 @@ from pipeline.training import escalations, priorities, topics
 from pipeline.training.featurize import Featurized
 from pipeline.training.gates import Verdict, classes_gate, levels_gate, risk_gate
 from pipeline.training.labels import LABEL_PREFIX
-from pipeline.training.living import renamed
+from pipeline.training.living import find, renamed
 from pipeline.training.prepare import Prepared, known_moments, known_rows, moments
 from pipeline.training.split import Plan, plan
 
@@ -111,6 +111,7 @@ def _topic(
         return _none(target, f"{len(living.alive)} label(s) with enough tickets: at least two are needed")
     say(f"{target}: {living.note} {len(living.alive)} living labels.")
     older = np.setdiff1d(rows[np.isin(labels[rows].astype(str), living.alive)], present, assume_unique=True)
+    older = older[-len(present) :]  # more of the past than of the present could only drown it
     splits = _plan(featurized, params, present, dated)
     blocks = featurized.without(prepared.about["left_out_fields"].get(target, []))
     task = topics.Task(
@@ -151,6 +152,11 @@ def _priority(
     place = {level: i for i, level in enumerate(levels)}
     codes = np.array([place.get(str(v), -1) for v in labels])
     rows = rows[codes[rows] >= 0]
+    if prepared.about["dated"] and params.topic.living == "find":
+        found = find(labels[rows].astype(str), fewest=1)
+        rows = rows[found.start :]  # a default level that moved is another way of filing: only the present is learned from
+        if found.start:
+            say(f"priority: {found.note}")
     blocks = featurized.without(prepared.about["left_out_fields"].get("priority", []))
     splits = _plan(featurized, params, rows, prepared.about["dated"])
     made = priorities.make(
