@@ -67,13 +67,13 @@ def assemble(prepared: Prepared, featurized: Featurized, trained: dict[str, Trai
 
 def _scope(featurized: Featurized, topic: Trained, params: Params) -> Scope:
     """Weights from inner predictions; the labelled rows to be near to."""
-    kept = _newest(topic.inner["trained"], params)
+    kept = newest(topic.inner["trained"], params)
     vectors = featurized.blocks.meaning[kept]
     inside = topic.inner["rows"]
     confidence = topic.inner["probabilities"].max(axis=1)
     if "outside_rows" not in topic.inner:
         return Scope(vectors, Scope.learn(confidence, confidence, np.zeros(len(confidence))))
-    near = _nearness_without_self(featurized, inside, kept)
+    near = nearness_without_self(featurized, inside, kept)
     outside = topic.inner["outside_rows"]
     near_outside = nearness(featurized.blocks.meaning[outside], vectors)
     confidence_outside = topic.inner["outside_probabilities"].max(axis=1)
@@ -86,7 +86,7 @@ def _scope(featurized: Featurized, topic: Trained, params: Params) -> Scope:
     return Scope(vectors, weights, threshold)
 
 
-def _nearness_without_self(featurized: Featurized, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def nearness_without_self(featurized: Featurized, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Cosine of each row to the nearest kept row of another near-duplicate group: a ticket isn't near because it is itself."""
     found = np.zeros(len(rows))
     meaning, groups = featurized.blocks.meaning, featurized.groups
@@ -125,18 +125,19 @@ def _thresholds(
     confidence = probabilities.max(axis=1)
     possible = np.ones(len(rows), dtype=bool)
     if scope is not None and scope.threshold < 1.0 and source.target == "topic":
-        near = _nearness_without_self(featurized, rows, _newest(source.inner["trained"], params))
+        near = nearness_without_self(featurized, rows, newest(source.inner["trained"], params))
         possible = scope_score(scope.weights, confidence, near) <= scope.threshold
     return promise.find(confidence, proposed != said, proposed.astype(str), possible, params.promise)
 
 
-def _newest(rows: np.ndarray, params: Params) -> np.ndarray:
+def newest(rows: np.ndarray, params: Params) -> np.ndarray:
+    """The rows that the scorer keeps as labelled neighbours."""
     return np.sort(rows)[-params.explain.max_neighbours_kept :]
 
 
 def _neighbours(prepared: Prepared, featurized: Featurized, passed: dict[str, Trained], params: Params) -> Neighbours:
     source = passed.get("topic") or passed.get("queue") or next(iter(passed.values()))
-    kept = _newest(source.inner["trained"], params)
+    kept = newest(source.inner["trained"], params)
     if featurized.blocks.meaning.shape[1] == 0:
         return Neighbours((), (), np.zeros((0, 0), dtype=np.float32))
     ids = prepared.frame["ticket_id"].iloc[kept].astype(str)
@@ -205,7 +206,7 @@ def _with_reference(scorer: Scorer, prepared: Prepared, passed: dict[str, Traine
     source = passed.get("topic") or passed.get("queue") or next(iter(passed.values()))
     rows = source.inner["rows"]
     part = prepared.frame.iloc[rows].reset_index(drop=True)
-    inner = {t: _inner_predictions(m, rows) for t, m in passed.items()}
+    inner = {t: inner_predictions(m, rows) for t, m in passed.items()}
     columns: dict[str, object] = {"ticket_id": part["ticket_id"], "language": part["language"]}
     if "topic" in inner:
         columns |= {"topic": inner["topic"][0], "topic_confidence": inner["topic"][1]}
@@ -232,7 +233,7 @@ def _with_reference(scorer: Scorer, prepared: Prepared, passed: dict[str, Traine
     return replace(scorer, about=scorer.about | {"reference": summarise(as_stored, scored)})
 
 
-def _inner_predictions(model: Trained, rows: np.ndarray) -> tuple[list[str | None], np.ndarray, np.ndarray]:
+def inner_predictions(model: Trained, rows: np.ndarray) -> tuple[list[str | None], np.ndarray, np.ndarray]:
     """Of the rows: class said, its probability, and that of the last class; None and nan where a row wasn't looked at."""
     place = {int(r): i for i, r in enumerate(model.inner["rows"])}
     match = np.array([place.get(int(r), -1) for r in rows])
