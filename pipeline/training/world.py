@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.config import Topic
+from pipeline.training.labels import LABEL_PREFIX
+from pipeline.training.prepare import Prepared, known_rows
+from pipeline.training.topics import living_rows
+
 ANOTHER = 0.3
 """Total variation beyond chance above which it is another world: three labels in ten have changed places.
 
@@ -107,6 +112,21 @@ def between(trained: Mapping[str, int], labels: np.ndarray, *, past: np.ndarray 
     most = [i for i in np.argsort(-np.abs(gap), kind="stable")[:3] if gap[i] != 0]
     moved = tuple((names[i], float(a[i] / a.sum()), float(b[i] / b.sum())) for i in most)
     return World(_distance(a, b), _chance(a, b), usual, moved, int(a.sum()), int(b.sum()))
+
+
+def of_prepared(prepared: Prepared, settings: Topic) -> dict[str, World]:
+    """Each outcome's late labels against its earlier ones, within the present set of labels; nothing without times."""
+    if not prepared.about["dated"]:
+        return {}
+    found = {}
+    for target in prepared.about["targets"]:
+        rows, _ = known_rows(prepared.frame, target)
+        labels = prepared.frame[LABEL_PREFIX + target].astype(object).to_numpy()
+        if target in ("topic", "queue") and len(rows):
+            _, rows = living_rows(rows, labels, settings, dated=True)
+        if len(rows):
+            found[target] = inside(labels[rows].astype(str))
+    return found
 
 
 def usual_distance(labels: np.ndarray, blocks: int = BLOCKS) -> float:
