@@ -84,7 +84,7 @@ def test_the_nightly_script_of_the_page_runs_and_is_content_the_second_time(shel
     for day, code in (("2026-11-23", 0), ("2026-11-23", 0), ("2026-11-24", 2)):
         done = shell(f"bash nightly.sh {day}", TRIAGE_HOME=str(tmp_path))
         assert done.returncode == code, done.stderr
-    assert "no such file" in (tmp_path / "logs" / "2026-11-24.jsonl").read_text()
-    log = (tmp_path / "logs" / "2026-11-23.jsonl").read_text().splitlines()
+    assert "no such file" in (tmp_path / "logs" / "2026-11-24.log").read_text()
+    log = (tmp_path / "logs" / "2026-11-23.log").read_text().splitlines()
     assert [json.loads(line)["event"] for line in log][-1] == "finished"
     assert len([line for line in log if '"started"' in line]) == 1
