@@ -1,8 +1,8 @@
-"""Experts: one fitted view of the blocks each, giving a log-probability for every class; candidates are made of them."""
+"""Experts: one fitted view of the blocks each, a log-probability for every class; candidates are made of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -57,7 +57,7 @@ class Expert:
     model: Linear | Kernel
     columns: np.ndarray
     fields: np.ndarray
-    link: Link = Link()
+    link: Link = field(default_factory=Link)
 
     @classmethod
     def fit(
@@ -157,7 +157,7 @@ def _even_weights(codes: np.ndarray, classes: int, evenness: float, weights: np.
         return weights
     counts = np.maximum(np.bincount(codes, minlength=classes), 1)
     even = (len(codes) / classes / counts[codes]) ** evenness
-    return even if weights is None else even * weights
+    return np.asarray(even if weights is None else even * weights)
 
 
 def view(blocks: Blocks, name: View, columns: np.ndarray) -> Matrix:
@@ -199,7 +199,7 @@ def telling_columns(blocks: Blocks, codes: np.ndarray, field_of: list[int]) -> t
 
 
 def _information(inside: np.ndarray, totals: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mutual information (bits) of each column's yes/no with the label, and the likelihood-ratio statistic 2 n ln 2 · bits."""
+    """Mutual information (bits) of each column's yes/no with the label; likelihood-ratio statistic 2 n ln 2 · bits."""
     size = inside.sum(axis=1, keepdims=True)
     bits = np.zeros(len(inside))
     for part, share in ((inside, size / n), (totals - inside, 1 - size / n)):

@@ -1,4 +1,4 @@
-"""Explanations from the models that decided: exact shares of words, fields and meaning, and the nearest labelled tickets."""
+"""Explanations from the models that decided: exact shares of words, fields, meaning; the nearest labelled tickets."""
 
 from __future__ import annotations
 

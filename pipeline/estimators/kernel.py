@@ -94,7 +94,7 @@ class Kernel:
             for i in range(0, len(unit), 2048)
         ]
         found = np.concatenate(parts) if parts else np.zeros((0, len(self.base)))
-        return np.asarray(found, dtype=np.float64) + self.base
+        return np.asarray(np.asarray(found, dtype=np.float64) + self.base)
 
     def state(self) -> State:
         """What is stored."""
@@ -110,8 +110,8 @@ class Kernel:
     @classmethod
     def from_state(cls, state: State) -> Kernel:
         """The stored one again."""
-        arrays = (state[k] for k in ("centre", "landmarks", "fields", "duals", "base"))
-        return cls(*arrays, width=float(state["width"]))
+        arrays = {k: state[k] for k in ("centre", "landmarks", "fields", "duals", "base")}
+        return cls(**arrays, width=float(state["width"]))
 
 
 def _unit(vectors: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -126,4 +126,4 @@ def _similarity(a: np.ndarray, fields_a: np.ndarray, b: np.ndarray, fields_b: np
     np.exp(found, out=found)
     for j in range(fields_a.shape[1]):
         found *= np.where(fields_a[:, j, None] == fields_b[None, :, j], np.float32(1.0), np.float32(FIELD_FACTOR))
-    return found
+    return np.asarray(found)

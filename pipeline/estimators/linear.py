@@ -1,16 +1,16 @@
-"""One linear model of one block of features: margins for each class, and the exact share that each feature has in them."""
+"""One linear model of one block of features: margins for each class, and the exact share of each feature in them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
 from pipeline.artifact import State
 
-Matrix = sp.csr_matrix | np.ndarray
+Matrix: TypeAlias = "sp.csr_matrix | np.ndarray"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Linear:
 
     def scores(self, block: Matrix) -> np.ndarray:
         """Margins, shape (n, k), float64."""
-        return np.asarray(block @ self.coefficients.T, dtype=np.float64) + self.intercepts
+        return np.asarray(np.asarray(block @ self.coefficients.T, dtype=np.float64) + self.intercepts)
 
     def contributions(self, row: Matrix, chosen: int, rival: int) -> tuple[np.ndarray, np.ndarray]:
         """Of one row: (columns that aren't zero, what each adds to the margin of `chosen` over `rival`)."""
@@ -72,7 +72,10 @@ def fit_margins(
 def fit_logistic(
     block: Matrix, codes: np.ndarray, classes: int, *, strength: float, weights: np.ndarray | None, seed: int
 ) -> Linear:
-    """Multinomial logistic regression (L-BFGS): well-shaped probabilities on dense vectors. Parameters as `fit_margins`."""
+    """Multinomial logistic regression (L-BFGS): well-shaped probabilities on dense vectors.
+
+    Parameters as in `fit_margins`.
+    """
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=strength, max_iter=300, tol=1e-3, random_state=seed)

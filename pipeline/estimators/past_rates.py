@@ -10,7 +10,7 @@ from pipeline.artifact import State
 from pipeline.calibration import logit
 
 PRIOR_ROWS = 10.0
-"""Each value starts with this many imagined tickets at the base rate; 10 was better than 30 on the incidents' tuning slice."""
+"""Each value starts with so many imagined tickets at the base rate; on the incidents' tuning slice 10 beat 30."""
 
 
 @dataclass(frozen=True)
@@ -102,4 +102,4 @@ def folded_rates(codes: np.ndarray, outcome: np.ndarray, *, folds: int = 5) -> n
 
 def _log_odds(positive: np.ndarray, seen: np.ndarray, base: np.ndarray) -> np.ndarray:
     rate = (positive + PRIOR_ROWS * base) / (seen + PRIOR_ROWS)
-    return logit(rate) - logit(base)
+    return np.asarray(logit(rate) - logit(base))

@@ -1,4 +1,4 @@
-"""The priority model: ordered levels, monotone cumulative probabilities, and the level that costs least to be wrong about."""
+"""The priority model: ordered levels, monotone cumulative probabilities, and the level that costs least to miss."""
 
 from __future__ import annotations
 

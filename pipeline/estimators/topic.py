@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class TopicModel:
     experts: tuple[Expert, ...]
     weights: tuple[float, ...]
     shift: np.ndarray
-    beta: Beta = Beta()
+    beta: Beta = field(default_factory=Beta)
 
     def probabilities(self, blocks: Blocks) -> np.ndarray:
         """Calibrated probabilities, shape (n, k)."""
@@ -53,7 +53,7 @@ class TopicModel:
 
     def log_scores(self, blocks: Blocks) -> np.ndarray:
         """Unnormalised log-probabilities, shape (n, k)."""
-        return combine([e.log_probabilities(blocks) for e in self.experts], self.weights) + self.shift
+        return np.asarray(combine([e.log_probabilities(blocks) for e in self.experts], self.weights) + self.shift)
 
     def contributions(self, row: Blocks, chosen: int, rival: int) -> tuple[np.ndarray, np.ndarray, float, float]:
         """Of one row: columns of [terms | one_hot], what each adds, what meaning adds, and what the base adds.

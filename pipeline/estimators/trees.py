@@ -74,8 +74,8 @@ class Trees:
             early_stopping=False,
             **options,
         )
-        # Codes are already whole numbers 0 … 250, which is what the model's own encoder would make of them; columns whose
-        # codes have gaps are given a row for each code's place by that encoder, so places are kept here.
+        # Codes are already whole numbers 0 … 250, which is what the model's own encoder would make of them; columns
+        # whose codes have gaps are given a row for each code's place by that encoder, so places are kept here.
         model.fit(table, outcome, sample_weight=weights)
         places = _category_places(model, table, categorical)
         return cls._from_model(model, places)
@@ -149,7 +149,7 @@ class Trees:
         if split.any():
             code = np.clip(np.nan_to_num(values[split]), 0, 255).astype(int)
             left[split] = self.bitsets[self.category[nodes[split]], code]
-        return np.where(missing, self.missing_left[nodes], left)
+        return np.asarray(np.where(missing, self.missing_left[nodes], left))
 
     def state(self) -> State:
         """What is stored."""

@@ -8,8 +8,9 @@ import numpy as np
 
 from pipeline.calibration import Platt, sigmoid
 from pipeline.config import Escalation
-from pipeline.estimators.escalation import EscalationModel, Weighted, possible, weighted
+from pipeline.estimators.escalation import EscalationModel
 from pipeline.estimators.maturity import maturity_weights
+from pipeline.estimators.members import Weighted, possible, weighted
 from pipeline.features.build import Blocks
 from pipeline.training.metrics import ranking_metrics
 from pipeline.training.split import Fold, Plan
