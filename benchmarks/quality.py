@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-
 import promises
 from tasks import NAMES, PROMISES, ROWS, Figure, PromiseRow, Row
 from truth import TRUTHS
-from verbs import HERE, ROOT, Failed, Workshop, code_hash
+from verbs import HERE, ROOT, FailedError, Workshop, code_hash
 
 RESULTS = HERE / "results"
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "torch", "sentence-transformers")
@@ -57,7 +56,7 @@ def main() -> int:
     for name in names:
         try:
             result = promise(name, PROMISES[name], shop) if name in PROMISES else row(name, ROWS[name], shop)
-        except Failed as error:
+        except FailedError as error:
             print(f"{name}: {error}", file=sys.stderr, flush=True)
             failed = 1
             continue

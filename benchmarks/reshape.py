@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-
 import truth
 
 CLINC = {"clinc-train": ("train", "oos_train"), "clinc-test": ("test",), "clinc-scope": ("val", "oos_val")}

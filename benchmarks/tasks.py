@@ -150,6 +150,8 @@ JOBS = {
     "endava": Job("endava", {"test": "made/endava-test.csv"}),
 }
 
+WRITTEN = (Figure("quadratic_kappa", "quadratic kappa", 0.50, None, 0.477),)
+RISK = (Figure("roc_auc", "ROC-AUC"), Figure("average_precision", "AP"))
 LEVELS = ("priority", "--order", "P5,P4,P3,P2,P1")
 
 ROWS = {
@@ -197,7 +199,7 @@ ROWS = {
             Figure("ece", "ECE", at_most=True),
         ),
         "priority",
-        (("titles a person wrote", "mozilla_written", (Figure("quadratic_kappa", "quadratic kappa", 0.50, None, 0.477),)),),
+        (("titles a person wrote", "mozilla_written", WRITTEN),),
     ),
     "openoffice-priority": Row("OpenOffice bug priority", "openoffice", "bugs", LEVELS, "openoffice", (), "priority"),
     "incidents-sla": Row(
@@ -208,10 +210,11 @@ ROWS = {
             Figure("ece", "ECE", 0.05, None, 0.052, True),
         ),
         "escalated",
-        (("first seen as New", "incidents_sla_new", (Figure("roc_auc", "ROC-AUC"), Figure("average_precision", "AP"))),),
+        (("first seen as New", "incidents_sla_new", RISK),),
     ),
     "incidents-reassigned": Row(
-        "incidents, reassigned ≥ 3 within 7 days", "incidents-reassigned", "log", ("escalation",), "incidents_reassigned",
+        "incidents, reassigned ≥ 3 within 7 days", "incidents-reassigned", "log",
+        ("escalation",), "incidents_reassigned",
         (
             Figure("roc_auc", "ROC-AUC", 0.79, 0.678, 0.781),
             Figure("average_precision", "AP", 0.20, 0.129, 0.189),
@@ -219,10 +222,11 @@ ROWS = {
             Figure("ece", "ECE", 0.03, at_most=True),
         ),
         "escalated",
-        (("first seen as New", "incidents_reassigned_new", (Figure("roc_auc", "ROC-AUC"), Figure("average_precision", "AP"))),),
+        (("first seen as New", "incidents_reassigned_new", RISK),),
     ),
     "thunderbird-escalated": Row(
-        "Thunderbird `escalated_to_engineering`", "thunderbird-escalated", "test", ("escalation",), "thunderbird_escalated",
+        "Thunderbird `escalated_to_engineering`", "thunderbird-escalated", "test",
+        ("escalation",), "thunderbird_escalated",
         (
             Figure("roc_auc", "ROC-AUC", 0.82, 0.804, 0.806),
             Figure("average_precision", "AP", 0.08, 0.063, 0.072),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
-
 import reshape
+import yaml
 from tasks import JOBS, SOURCES, Job
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A verb ended with an exit code that isn't 0."""
 
 
@@ -110,7 +110,7 @@ class Workshop:
         command = [sys.executable, referee, *judge, "--truth", str(path), "--pred", str(scored), "--allow-extra"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Failed(done.stderr.strip())
+            raise FailedError(done.stderr.strip())
         return dict(json.loads(done.stdout))
 
     def about(self, name: str) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class Workshop:
         """The source's tickets from `test_from` on, in our own schema."""
         path = self._folder(name) / "test-tickets.parquet"
         tickets = pd.read_parquet(self.imported(job.source) / "tickets.parquet")
-        tickets[tickets["created_at"] >= pd.Timestamp(job.test_from)].to_parquet(path, index=False)
+        tickets[tickets["created_at"] >= pd.Timestamp(str(job.test_from))].to_parquet(path, index=False)
         return path
 
     def _files(self, name: str) -> list[Path]:
@@ -145,7 +145,7 @@ class Workshop:
             return [made / name.removeprefix("made/")]
         found = sorted(self.data.glob(name))
         if not found:
-            raise Failed(f"no file {name} below the data folder")
+            raise FailedError(f"no file {name} below the data folder")
         return found
 
     def _step(self, step: str, stamp: str, result: Path, command: Sequence[str]) -> None:
@@ -153,10 +153,9 @@ class Workshop:
         record = self._seconds_file(step)
         if step in self.done:
             return
-        if not self.again and result.exists() and record.exists():
-            if json.loads(record.read_text("utf-8"))["stamp"] == stamp:
-                self.done.add(step)
-                return
+        if not self.again and result.exists() and _stamp(record) == stamp:
+            self.done.add(step)
+            return
         _remove(result)
         record.unlink(missing_ok=True)
         log = record.with_suffix(".log")
@@ -169,7 +168,7 @@ class Workshop:
             ).returncode
         if code:
             tail = "\n".join(log.read_text("utf-8").splitlines()[-12:])
-            raise Failed(f"triage {command[0]} ended with {code}: {tail}")
+            raise FailedError(f"triage {command[0]} ended with {code}: {tail}")
         seconds = round(time.perf_counter() - begun, 1)
         record.write_text(json.dumps({"stamp": stamp, "seconds": seconds}), "utf-8")
         self.done.add(step)
@@ -199,9 +198,11 @@ def _hash(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _remove(path: Path) -> None:
-    import shutil
+def _stamp(record: Path) -> str | None:
+    return str(json.loads(record.read_text("utf-8"))["stamp"]) if record.exists() else None
 
+
+def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
     else:
