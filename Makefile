@@ -65,7 +65,7 @@ demo: setup
 	@$(BIN)/triage score $(DEMO)/helpdesk/new-tickets.csv $(DEMO)/scored.csv --mapping $(DEMO)/helpdesk/mapping.yaml \
 	    --scorer $(DEMO)/scorer --explain --force
 	@$(BIN)/triage view $(DEMO)/scored.csv --tickets $(DEMO)/helpdesk/new-tickets.csv --mapping $(DEMO)/helpdesk/mapping.yaml
-	@echo "· the report: $(CURDIR)/$(DEMO)/report/index.html"
+	@echo "· the report: $(abspath $(DEMO))/report/index.html"
 
 check: .venv/.dev
 	@$(BIN)/ruff check .
