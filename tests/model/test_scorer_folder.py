@@ -264,16 +264,16 @@ def test_settings_that_this_version_doesnt_know_are_refused(folder: Path) -> Non
 def test_the_manifest_says_what_the_scorer_was_trained_on(small_scorer: Path) -> None:
     about = json.loads((small_scorer / MANIFEST).read_text("utf-8"))["about"]
     assert about["synthetic"] is True
-    assert about["trained"]["rows"] == len(about["trained"]["ids"]) > 300
+    assert len(about["trained"]["ids"]) >= about["trained"]["rows"] > 300
     assert about["encoder"] == "none"
 
 
 def trained(raw: Path, *, encoder: str) -> Scorer:
     """A scorer from few tickets, nothing left out; the tickets are written where there are none."""
     if not raw.exists():
-        write(generate(seed=5, tickets=160, days=120), raw)
+        write(generate(seed=5, tickets=80 if encoder == "minilm" else 160, days=120), raw)
     settings = Params(
-        encoder=Encoder(name=encoder, cache="cache"),
+        encoder=Encoder(name=encoder, cache="cache", max_tokens=32),
         topic=Topic(candidates=("words", "both"), regularisation=(1.0,)),
         escalation=Escalation(candidates=("text", "table")),
         gates=Gates(enabled=False),
