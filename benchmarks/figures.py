@@ -16,14 +16,15 @@ PAGE = HERE.parent / "docs" / "figures.md"
 
 Result = dict[str, Any]
 
-HEAD = """<!-- Written by `python benchmarks/figures.py` from benchmarks/results. Measure again; don't edit this page. -->
+NOTE = "Written by `python benchmarks/figures.py` from benchmarks/results. Measure again; don't edit this page."
+HEAD = f"""<!-- {NOTE} -->
 
 # Figures
 
-What the scorer reaches on real data, and how fast it is. Every figure is measured through the public verbs (`triage import`,
-`triage run`, `triage score`) and judged by a referee that shares no code with the package. The data isn't part of the project;
-[how to measure again](../benchmarks/README.md). Test tickets are later than the training ones (where there are no times: the
-data's own split, or a stable hash), and nothing was tuned on them.
+What the scorer reaches on real data, and how fast it is. Every figure of quality is measured through the public verbs
+(`triage import`, `triage run`, `triage score`) and judged by a referee that shares no code with the package. The data
+isn't part of the project; [how to measure again](../benchmarks/README.md). Test tickets are later than the training
+ones (where there are no times: the data's own split, or a stable hash), and nothing was tuned on them.
 """
 
 
@@ -61,8 +62,8 @@ def quality(rows: list[Result]) -> str:
     lines = [
         "## Quality",
         "",
-        "*Plain* is scikit-learn's TF-IDF (words 1–2, characters 2–5) with logistic regression; *best known* is the best simple "
-        "baseline that was tried. In brackets: the referee's 95 % interval over test tickets.",
+        "*Plain* is scikit-learn's TF-IDF (words 1–2, characters 2–5) with logistic regression; *best known* is",
+        "the best simple baseline that was tried. In brackets: the referee's 95 % interval over test tickets.",
         "",
     ]
     body = []
@@ -79,13 +80,13 @@ def quality(rows: list[Result]) -> str:
 
 def short(rows: list[Result]) -> str:
     """Figures that fall short."""
-    found = [
-        f"- {row['title']}, {f['words']}: {f['reached']:.3f} where {asked(f)} is asked, short by {abs(f['reached'] - f['reach']):.3f}"
-        f"{'; the interval reaches it' if within(f) else ''}."
-        for row in rows
-        for f in [*row["figures"], *(g for part in row.get("also", {}).values() for g in part["figures"])]
-        if f["met"] is False
-    ]
+    found = []
+    for row in rows:
+        parts = [("", row["figures"]), *((f", {w}", part["figures"]) for w, part in row.get("also", {}).items())]
+        for words, f in [(words, f) for words, figures in parts for f in figures if f["met"] is False]:
+            by, far = abs(f["reached"] - f["reach"]), "; the interval reaches it" if within(f) else ""
+            said = f"{f['reached']:.4f} where {asked(f)} is asked, short by {by:.4f}{far}"
+            found.append(f"- {row['title']}{words}, {f['words']}: {said}.")
     return "\n".join(["### What falls short", "", *found]) + "\n" if found else ""
 
 
@@ -110,8 +111,8 @@ def promised(results: list[Result]) -> str:
     head = [
         "## The promise",
         "",
-        "At most so many wrong among the tickets that the machine routes. The threshold was chosen on calibration tickets of "
-        "the training time, with a finite-sample bound. *Kept*: the exact (Clopper–Pearson) 95 % lower bound of what "
+        "At most so many wrong among the tickets that the machine routes. The threshold was chosen on calibration tickets",
+        "of the training time, with a finite-sample bound. *Kept*: the exact (Clopper–Pearson) 95 % lower bound of what",
         "happened is at most what was promised.",
         "",
     ]
@@ -154,14 +155,15 @@ def speed(result: Result) -> str:
     head = [
         "## Speed",
         "",
-        "Ratios of medians, measured in alternation with their baseline in one run on one machine; the embedding cache is "
-        f"empty. {result['machine']}, measured {result['measured']}, `python benchmarks/speed.py`.",
+        "Ratios of medians, each measured in alternation with its baseline, in one run on one machine; the cache of",
+        f"embeddings is empty. {result['machine']}, measured {result['measured']} by `python benchmarks/speed.py`.",
         "",
     ]
-    body = [
-        [r["what"], r["ours"], r["baseline"], f"{r['ratio']:.2f}", f"≤ {r['asked']:g}", r["verdict"], r["beside"]]
-        for r in result["rows"]
-    ]
+    body = []
+    for r in result["rows"]:
+        state = "" if r["asked"] is None else "within" if r["ratio"] <= r["asked"] else "beyond"
+        limit = "" if r["asked"] is None else f"≤ {r['asked']:g}"
+        body.append([r["what"], r["ours"], r["baseline"], f"{r['ratio']:.2f}", limit, state, r["beside"]])
     columns = ["what", "ours", "against", "ratio", "asked", "", "beside it"]
     return "\n".join(head + table(columns, body)) + "\n"
 
@@ -177,7 +179,7 @@ def durations(results: list[Result]) -> str:
     head = [
         "## How long it takes",
         "",
-        "Wall-clock seconds of each verb, on a machine that others used at the same time; embeddings are made once and kept.",
+        "Wall-clock seconds of each verb, on a machine that others used at the same time. Embeddings are made once.",
         "",
     ]
     return "\n".join(head + table(["step", "seconds"], body)) + "\n"
@@ -226,12 +228,8 @@ def error(part: Result) -> str:
 
 def table(columns: list[str], rows: Iterable[list[str]]) -> list[str]:
     """Lines of a Markdown table."""
-    cells = [[c.replace("|", "\\|") for c in row] for row in rows]
-    return [
-        f"| {' | '.join(columns)} |",
-        f"| {' | '.join('---' for _ in columns)} |",
-        *(f"| {' | '.join(r)} |" for r in cells),
-    ]
+    cells = [columns, ["---"] * len(columns), *rows]
+    return [f"| {' | '.join(c.replace('|', '/') for c in row)} |" for row in cells]
 
 
 def _number(value: float | None) -> str:
