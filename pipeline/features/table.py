@@ -28,6 +28,9 @@ NUMBERS = (
 ALWAYS = ("channel", "language", "customer_id")
 """Columns of the schema that are treated as fields."""
 
+MAX_COLUMNS = 2_000
+"""At most so many values of one field get a column of their own, the most frequent."""
+
 MISSING, UNSEEN = 0, 1
 """Codes of an empty value, and of one that training never saw; values begin at 2, the most frequent first."""
 
@@ -72,7 +75,7 @@ class FieldCodes:
             names.append(name)
             hashes.append(keys[rising])
             codes.append(code[rising])
-            frequent.append(2 + int((counts >= rare).sum()))
+            frequent.append(2 + min(int((counts >= rare).sum()), MAX_COLUMNS))
         return cls(tuple(names), tuple(hashes), tuple(codes), tuple(frequent))
 
     def transform(self, tickets: pd.DataFrame) -> np.ndarray:
@@ -87,12 +90,10 @@ class FieldCodes:
             table[filled, j] = np.where(self.hashes[j][place] == keys, self.codes[j][place], UNSEEN)
         return table
 
-    def one_hot(self, codes: np.ndarray, *, skip: tuple[str, ...] = ("customer_id",)) -> sp.csr_matrix:
+    def one_hot(self, codes: np.ndarray) -> sp.csr_matrix:
         """A column per frequent value and one for all others of a field, shape (n, columns), float32."""
         blocks = []
-        for j, name in enumerate(self.names):
-            if name in skip:
-                continue
+        for j in range(len(self.names)):
             width = self.frequent[j] + 1
             column = np.where(codes[:, j] < self.frequent[j], codes[:, j], width - 1)
             rows = np.arange(len(codes))
@@ -105,9 +106,9 @@ class FieldCodes:
             else sp.csr_matrix((len(codes), 0), dtype=np.float32)
         )
 
-    def one_hot_fields(self, skip: tuple[str, ...] = ("customer_id",)) -> list[str]:
+    def one_hot_fields(self) -> list[str]:
         """Field name of each column of `one_hot`."""
-        return [n for j, n in enumerate(self.names) if n not in skip for _ in range(self.frequent[j] + 1)]
+        return [n for j, n in enumerate(self.names) for _ in range(self.frequent[j] + 1)]
 
     def state(self) -> State:
         """What is stored."""
