@@ -1,4 +1,4 @@
-"""Stage assemble: models that passed their gates → one scorer, with thresholds, neighbours and what it was trained on."""
+"""Stage assemble: models that passed their gates → one scorer, with thresholds, neighbours, what it was trained on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pipeline.training.prepare import RAW_PREFIX, Prepared
 from pipeline.training.train import Trained
 
 SCOPE_FALSE_RATE = 0.04
-"""Share of in-scope tickets that may be held back as out of scope, where out-of-scope examples were there to learn from."""
+"""Share of in-scope tickets that may be held back as out of scope, where there were examples of both to learn from."""
 
 
 def assemble(prepared: Prepared, featurized: Featurized, trained: dict[str, Trained], params: Params) -> Scorer:
@@ -87,7 +87,7 @@ def _scope(featurized: Featurized, topic: Trained, params: Params) -> Scope:
 
 
 def nearness_without_self(featurized: Featurized, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Cosine of each row to the nearest kept row of another near-duplicate group: a ticket isn't near because it is itself."""
+    """Cosine of each row to the nearest kept row of another near-duplicate group: no ticket is near by being itself."""
     found = np.zeros(len(rows))
     meaning, groups = featurized.blocks.meaning, featurized.groups
     if meaning.shape[1] == 0:
@@ -158,7 +158,7 @@ def _about(prepared: Prepared, trained: dict[str, Trained], thresholds: promise.
         "has_text": bool(frame["text"].notna().any()),
         "trained": {
             "rows": len(used),
-            # also tickets whose outcome is unknown, dead or too rare: words and living labels were learned from all of them
+            # also tickets whose outcome is unknown, dead or too rare: words and living labels came from all of them
             "ids": sorted(id_hash(str(i)) for i in frame["ticket_id"]),
             "first": None if created.isna().all() else created.min().isoformat(),
             "last": None if created.isna().all() else created.max().isoformat(),
@@ -216,7 +216,7 @@ def _with_reference(scorer: Scorer, prepared: Prepared, passed: dict[str, Traine
     if source.target in ("topic", "queue"):
         named, confidence, _ = inner[source.target]
         label = [None if n is None else (scorer.policy.queue_of(n) if source.target == "topic" else n) for n in named]
-        nothing = [None] * len(rows)
+        nothing: list[str | None] = [None] * len(rows)
         topic = list(inner["topic"][0]) if "topic" in inner else nothing
         priority = list(inner["priority"][0]) if "priority" in inner else nothing
         decision = scorer.policy.decide(
@@ -234,7 +234,7 @@ def _with_reference(scorer: Scorer, prepared: Prepared, passed: dict[str, Traine
 
 
 def inner_predictions(model: Trained, rows: np.ndarray) -> tuple[list[str | None], np.ndarray, np.ndarray]:
-    """Of the rows: class said, its probability, and that of the last class; None and nan where a row wasn't looked at."""
+    """Of the rows: class said, its probability, that of the last class; None and nan where a row wasn't looked at."""
     place = {int(r): i for i, r in enumerate(model.inner["rows"])}
     match = np.array([place.get(int(r), -1) for r in rows])
     probabilities = model.inner["probabilities"][match]

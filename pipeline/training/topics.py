@@ -1,4 +1,4 @@
-"""How a topic model (or a learned queue) is made: what past, which candidate, how calibrated; then fitted on all rows."""
+"""How a topic model (or a learned queue) is made: what past, which candidate, how calibrated; then fit on all rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Inner:
-    """Predictions on inner rows by models that hadn't learned from them: figures, thresholds and slices come from these.
+    """Predictions on inner rows by models that hadn't learned from them: figures and thresholds come from these.
 
     Attributes
     ----------
@@ -264,7 +264,7 @@ def _choose_settings(
 
 
 def _choose_candidate(
-    logs: dict[str, np.ndarray], truth: np.ndarray, candidates: list[str], priors: np.ndarray
+    logs: dict[View, np.ndarray], truth: np.ndarray, candidates: list[str], priors: np.ndarray
 ) -> tuple[str, float, list[dict[str, float | str]]]:
     tried: list[dict[str, float | str]] = []
     best, chosen = -np.inf, (candidates[0], 0.0)
@@ -347,4 +347,4 @@ def _priors(task: Task, folds: tuple[Fold, ...], classes: np.ndarray) -> np.ndar
 def _log_priors(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     codes = _codes(labels, classes)
     counts = np.bincount(codes[codes >= 0], minlength=len(classes)) + 0.5
-    return np.log(counts / counts.sum())
+    return np.asarray(np.log(counts / counts.sum()))

@@ -154,7 +154,7 @@ def _priority(
     rows = rows[codes[rows] >= 0]
     if prepared.about["dated"] and params.topic.living == "find":
         found = find(labels[rows].astype(str), fewest=1)
-        rows = rows[found.start :]  # a default level that moved is another way of filing: only the present is learned from
+        rows = rows[found.start :]  # a default level that moved is another way of filing: only the present is learned
         if found.start:
             say(f"priority: {found.note}")
     blocks = featurized.without(prepared.about["left_out_fields"].get("priority", []))
