@@ -105,8 +105,8 @@ def confidence_threshold(confidence: np.ndarray, wrong: np.ndarray, max_error: f
 
     Thresholds are tried from the strictest down, each by the exact binomial bound, and a search stops at the first that
     fails: a fixed sequence of tests, so the certainty holds for the one chosen (Angelopoulos et al., 2021, "Learn then
-    Test"). Three searches start at `STARTS` and share the risk, as one unlucky ticket among the surest would end a single
-    one. The ladder is fixed beforehand: shares of tickets routed, in steps of 2 %.
+    Test"). Three searches start at `STARTS` and share the risk, as one unlucky ticket among the surest would end a
+    single one. The ladder is fixed beforehand: shares of tickets routed, in steps of 2 %.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def _loss(found: Any) -> float:
 
 @dataclass(frozen=True)
 class Beta:
-    """Beta calibration of a confidence (Kull et al., 2017): sigmoid(a ln c - b ln(1 - c) + shift), a and b not negative."""
+    """Beta calibration of a confidence (Kull et al., 2017): sigmoid(a ln c - b ln(1 - c) + shift), a, b ≥ 0."""
 
     a: float = 1.0
     b: float = 1.0

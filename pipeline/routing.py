@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -71,9 +72,9 @@ class RoutingPolicy:
         """
         queues: list[str | None] = [None] * len(tickets)
         reasons: list[str | None] = [None] * len(tickets)
-        rows = tickets.to_dict("records") if self.routing.rules else []
+        rows = cast(list[dict[str, object]], tickets.to_dict("records")) if self.routing.rules else []
         for i in range(len(tickets)):
-            row = rows[i] if rows else {}
+            row: dict[str, object] = rows[i] if rows else {}
             code = fallback[i]
             if code is not None and code != "no_text":
                 queues[i], reasons[i] = self.routing.triage_queue, f"fallback:{code}"

@@ -134,7 +134,7 @@ def category_table(blocks: Blocks, edges: np.ndarray) -> np.ndarray:
 
 def categorical(blocks: Blocks) -> np.ndarray:
     """Which columns of `category_table` are codes."""
-    return np.arange(blocks.codes.shape[1] + len(NUMBERS)) < blocks.codes.shape[1]
+    return np.asarray(np.arange(blocks.codes.shape[1] + len(NUMBERS)) < blocks.codes.shape[1])
 
 
 def numbers_of(blocks: Blocks, edges: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Sentence encoders: packaged MiniLM, any sentence-transformers model, a static one from own tickets, or none; and the cache."""
+"""Sentence encoders: packaged MiniLM, any sentence-transformers model, a static one from own tickets; the cache."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class TransformerEncoder:
 class StaticEncoder:
     """A vector per word, learned from the user's own tickets: latent semantic analysis of their words.
 
-    Deerwester et al. (1990). A text is the TF-IDF-weighted sum of its words' vectors; no torch, no weights from elsewhere.
+    Deerwester et al. (1990). A text is the TF-IDF-weighted sum of its words' vectors; no torch, no foreign weights.
     """
 
     def __init__(self, terms: Terms, vectors: np.ndarray, settings: Features) -> None:
@@ -117,7 +117,7 @@ class StaticEncoder:
         """Vectors of unit length."""
         sums = np.asarray(self.terms.transform(count_terms(texts, self.settings)) @ self.vectors, dtype=np.float32)
         length = np.linalg.norm(sums, axis=1, keepdims=True)
-        return np.divide(sums, length, out=np.zeros_like(sums), where=length > 1e-9)
+        return np.asarray(np.divide(sums, length, out=np.zeros_like(sums), where=length > 1e-9))
 
     def state(self) -> State:
         """Its words' places, weights and vectors."""

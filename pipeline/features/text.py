@@ -1,7 +1,7 @@
 """Words and characters of a text as hashed counts, and the TF-IDF weights that are learned on top of them.
 
-Counting needs no vocabulary: a term is its hash. So all tickets are counted once, every split only learns which terms to
-keep and their weights, and a scorer carries no word list of somebody's tickets. The names of the terms that an
+Counting needs no vocabulary: a term is its hash. So all tickets are counted once, every split only learns which terms
+to keep and their weights, and a scorer carries no word list of somebody's tickets. The names of the terms that an
 explanation shows are found again by counting the one ticket.
 """
 
