@@ -1,4 +1,4 @@
-"""The label audit: likely wrong labels, twins, rare labels, repeats, columns that give the label away, hopeless labels."""
+"""The label audit: likely wrong labels, twins, rare and hopeless ones, repeats, columns that give the label away."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def give_away_columns(frame: pd.DataFrame, outcome: str) -> tuple[GiveAway, ...]
 
 
 def _contains(said: pd.Series, truth: pd.Series) -> float:
-    """Largest share, over the quarters of the rows in order, of values that hold the label's own name as a whole element."""
+    """Share of values that hold the label's own name as a whole element, in the quarter of the rows that has most."""
     hits = np.array(
         [
             str(label).casefold() in re.split(r"[;,|/\s]+", str(value).casefold())
@@ -167,7 +167,7 @@ def _guess(labels: pd.Series, known: np.ndarray, terms: sp.csr_matrix, groups: n
 
 
 def _suspects(frame: pd.DataFrame, outcome: str, guess: _Guess) -> list[Suspect]:
-    """Confident learning's rule (Northcutt et al., 2021): another class is above its own mean self-confidence, the given isn't."""
+    """Confident learning (Northcutt et al., 2021): another class is above its mean self-confidence, the given not."""
     given = guess.probabilities[np.arange(len(guess.rows)), guess.codes]
     bar = np.array(
         [given[guess.codes == c].mean() if (guess.codes == c).any() else 1.0 for c in range(len(guess.classes))]
@@ -190,7 +190,7 @@ def _suspects(frame: pd.DataFrame, outcome: str, guess: _Guess) -> list[Suspect]
 
 
 def _unpredictable(outcome: str, guess: _Guess, seed: int) -> tuple[Unpredictable, ...]:
-    """Classes whose own probability ranks their tickets no better than chance (upper 95 % bound of ROC-AUC below 0.6)."""
+    """Classes whose probability ranks their tickets no better than chance (upper 95 % bound of ROC-AUC below 0.6)."""
     from sklearn.metrics import roc_auc_score
 
     rng = np.random.default_rng(seed)

@@ -45,7 +45,7 @@ class Featurized:
     order: np.ndarray
 
     def without(self, names: list[str]) -> Blocks:
-        """The blocks as if some fields had never been filled: what gives an outcome away is out of its model's sight."""
+        """The blocks as if some fields had never been filled: an outcome's model doesn't see what gives it away."""
         fields = self.builder.fields
         hidden = [j for j, n in enumerate(fields.names) if n.removeprefix("fields.") in names]
         if not hidden:

@@ -1,8 +1,9 @@
-"""Living labels: which labels are in use, since when the present set of labels holds, and what became of the old ones."""
+"""Living labels: which labels are in use, since when the present set of them holds, and what became of the old ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,7 @@ def _start(labels: np.ndarray) -> int:
     _, codes = np.unique(labels, return_inverse=True)
     size = int(codes.max()) + 1
     edges = np.append(np.arange(n % WINDOW, n, WINDOW), n) if n % WINDOW else np.arange(0, n + 1, WINDOW)
-    shares = [np.bincount(codes[a:b], minlength=size) / (b - a) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    shares = [np.bincount(codes[a:b], minlength=size) / (b - a) for a, b in pairwise(edges)]
     present = shares[-1].copy()
     for back in range(len(shares) - 2, -1, -1):
         if 0.5 * np.abs(shares[back] - present).sum() > OTHER_REGIME:

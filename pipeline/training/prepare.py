@@ -34,7 +34,7 @@ class Prepared:
     Attributes
     ----------
     frame : DataFrame
-        Parsed tickets without refused ones, oldest first (by a stable hash without times), with `label.*` and `known.*`.
+        Parsed tickets without refused ones, oldest first (by a stable hash without times), with `label.*`, `known.*`.
     about : dict
         `dated`, `cut`, `data_end`, `levels`, `counts`, `refused`, `left_out_fields` (outcome → fields), `synthetic`,
         `definitions` as written.

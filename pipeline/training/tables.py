@@ -8,7 +8,7 @@ from pipeline.pages.tables import text_table
 
 def headline(report: Report) -> str:
     """The scorer beside its baselines, one line a metric; warnings below."""
-    rows = []
+    rows: list[tuple[str, str, str, str, str]] = []
     for model in report.models:
         if not model.metrics:
             rows.append((model.name, model.verdict, "", "", ""))
@@ -18,9 +18,8 @@ def headline(report: Report) -> str:
             rows.append((model.name, metric.name, _number(metric.scorer.value), span, rivals))
     lines = [text_table(("model", "metric", "scorer", "95 % interval", "baselines"), rows)]
     if report.promise is not None and report.promise.asked is not None:
-        lines.append(
-            f"promise: at most {report.promise.asked:.1%} wrong among the routed: {report.promise.verdict}. {report.promise.reason}".rstrip()
-        )
+        asked = f"promise: at most {report.promise.asked:.1%} wrong among the routed"
+        lines.append(f"{asked}: {report.promise.verdict}. {report.promise.reason}".rstrip())
     lines += [f"! {w.what}" for w in report.warnings]
     return "\n".join(lines)
 
