@@ -112,8 +112,8 @@ def promised(results: list[Result]) -> str:
         "## The promise",
         "",
         "At most so many wrong among the tickets that the machine routes. The threshold was chosen on calibration",
-        "tickets of the training time, with a finite-sample bound. *Kept*: the exact (Clopper–Pearson) 95 % lower bound",
-        "of what happened is at most what was promised.",
+        "tickets of the training time, with a finite-sample bound. *Kept*: the exact (Clopper–Pearson) 95 % lower",
+        "bound of what happened is at most what was promised.",
         "",
     ]
     body = []

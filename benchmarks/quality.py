@@ -73,10 +73,10 @@ def row(name: str, spec: Row, shop: Workshop) -> dict[str, Any]:
     model = result["models"][spec.model]
     if not model["in_service"]:
         return result | {"left_out": model["why_none"], "figures": [], "also": {}}
-    said = shop.judged(scored, TRUTHS[spec.truth](shop.data), spec.judge)
+    said = shop.judged(scored, spec.truth, spec.judge)
     also = {}
     for words, truth, asked in spec.also:
-        part = shop.judged(scored, TRUTHS[truth](shop.data), spec.judge)
+        part = shop.judged(scored, truth, spec.judge)
         also[words] = {"tickets": part["tickets"], "figures": [figure(f, part) for f in asked]}
     return result | {
         "tickets": said["tickets"],

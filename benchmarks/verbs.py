@@ -17,6 +17,7 @@ import pandas as pd
 import reshape
 import yaml
 from tasks import JOBS, SOURCES, Job
+from truth import TRUTHS
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -102,10 +103,10 @@ class Workshop:
         self._step(f"score-{name}-{part}", stamp, out, [*command, "--scorer", str(scorer), "--force"])
         return out
 
-    def judged(self, scored: Path, truth: pd.DataFrame, judge: Sequence[str]) -> dict[str, Any]:
-        """What the referee says."""
-        path = scored.with_name(f"{scored.stem}.truth.csv")
-        truth.to_csv(path, index=False)
+    def judged(self, scored: Path, truth: str, judge: Sequence[str]) -> dict[str, Any]:
+        """What the referee says, by a function of `truth`."""
+        path = scored.with_name(f"truth-{truth}.csv")
+        TRUTHS[truth](self.data).to_csv(path, index=False)
         referee = str(self.shared / "bench" / "referee.py")
         command = [sys.executable, referee, *judge, "--truth", str(path), "--pred", str(scored), "--allow-extra"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
