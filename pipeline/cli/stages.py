@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Params
     from pipeline.pages.report import Report
+    from pipeline.training.run import Ran
 
 _Raw = Annotated[Path, typer.Option("--raw", metavar="RAW_DIR", help="What `triage import` or `triage sample` left.")]
 _Scorer = Annotated[Path, typer.Option("--scorer", metavar="SCORER_DIR", help="The scorer's folder.")]
@@ -38,8 +39,9 @@ _Key = Annotated[Path | None, typer.Option("--key-file", metavar="PATH", help="A
 def run(raw: _Raw, scorer: _Scorer, params: _Params = None, test_from: _TestFrom = None, key_file: _Key = None) -> None:
     """Train and evaluate in one go: RAW_DIR in, a scorer and a report out.
 
-    Without --test-from, settings, thresholds and figures come from inner splits, and all rows are fitted with them. The
-    report lies beside the scorer, in SCORER_DIR.report. Exit 1: no model passed its gate, or the scorer in place is better.
+    Without --test-from, settings, thresholds and figures come from inner splits, and all rows are fitted with them.
+    The report lies beside the scorer, in SCORER_DIR.report. Exit 1: no model passed its gate, or the scorer in place is
+    better.
     """
     from pipeline.training.report_of_run import report_of_run
     from pipeline.training.run import replace_if_better
@@ -51,7 +53,7 @@ def run(raw: _Raw, scorer: _Scorer, params: _Params = None, test_from: _TestFrom
     replaced = replace_if_better(ran, raw, scorer, key=_key(key_file), say=say)
     report = report_of_run(replaced)
     _publish(report, scorer.with_name(f"{scorer.name}.report"))
-    _track_training(replaced, scorer, settings, say)
+    _track_training(replaced, scorer, settings)
     typer.echo(f"scorer {replaced.scorer.version}: {scorer}")
 
 
@@ -137,7 +139,7 @@ def assemble(
     made = stage(rows, blocks, trained, settings).save(scorer, key=_key(key_file))
     ran = Ran(rows, blocks, trained, made)
     _publish(report_of_run(ran), scorer.with_name(f"{scorer.name}.report"))
-    _track_training(ran, scorer, settings, _say())
+    _track_training(ran, scorer, settings)
     typer.echo(f"scorer {made.version}: {scorer}")
 
 
@@ -164,7 +166,7 @@ def _publish(report: Report, folder: Path) -> None:
     typer.echo(f"report: {folder / 'index.html'}")
 
 
-def _track_training(ran: object, scorer: Path, settings: Params, say: object) -> None:
+def _track_training(ran: Ran, scorer: Path, settings: Params) -> None:
     from pipeline.tracking.runs import track_training
 
     if run_id := track_training(ran, scorer.with_name(f"{scorer.name}.report"), scorer, settings):
@@ -189,7 +191,7 @@ def _moment(text: str | None) -> pd.Timestamp | None:
         raise ConfigError(
             "not a moment", where="--test-from", got=text, do="write it like 2025-04-01 or 2025-04-01T12:00:00Z"
         ) from error
-    if moment is pd.NaT:
+    if pd.isna(moment):
         raise ConfigError("not a moment", where="--test-from", got=text, do="write it like 2025-04-01")
     return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -128,7 +128,13 @@ FRAMES: dict[str, tuple[Column, ...]] = {
     "scored": SCORED,
 }
 
-_PANDAS = {"string": "str", "time": "datetime64[us, UTC]", "integer": "Int64", "number": "float64", "json": "object"}
+_PANDAS: dict[str, Any] = {
+    "string": "str",
+    "time": "datetime64[us, UTC]",
+    "integer": "Int64",
+    "number": "float64",
+    "json": "object",
+}
 _ARROW = {
     "string": pa.string(),
     "time": pa.timestamp("us", tz="UTC"),
@@ -178,7 +184,8 @@ def _typed(values: pd.Series, column: Column) -> pd.Series:
         )
     if column.kind == "json":
         return values.astype("object")
-    return values.astype(_PANDAS[column.kind])
+    typed: pd.Series = values.astype(_PANDAS[column.kind])
+    return typed
 
 
 def _is_text(values: pd.Series) -> bool:
