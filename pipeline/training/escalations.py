@@ -17,6 +17,11 @@ from pipeline.training.split import Fold, Plan
 from pipeline.training.topics import Inner, Say
 
 
+LATE = 0.2
+"""Where rows near the cut weigh so much more or less than 1, outcomes come late: the newest known ones are no sample of
+what is to come, so no line is fitted to them; the maturity weights set the level."""
+
+
 @dataclass(frozen=True)
 class Times:
     """Moments of all rows in microseconds; None where the rows have no times.
@@ -84,14 +89,15 @@ def make(
     name = list(candidates)[int(np.argmax(quality))]
     members = candidates[name]
     say(f"chosen: {name}")
-    platt = Platt.fit(sigmoid(found[name]), outcome[looked], weight[looked])
+    late = bool(np.abs(weight[rows] - 1.0).max() > LATE)
+    platt = Platt() if late else Platt.fit(sigmoid(found[name]), outcome[looked])
     if plan.dated:
         calibrate = [_as_of_then(f, times) for f in plan.calibrate]
         seen = np.concatenate([f.look for f in calibrate])
         later = weighted(_look(members, blocks, outcome, calibrate, times, seed), members)
         inner = _inner(seen, outcome, platt.apply(sigmoid(later)))
         both, pooled = np.concatenate([looked, seen]), np.concatenate([found[name], later])
-        platt = Platt.fit(sigmoid(pooled), outcome[both], weight[both])
+        platt = Platt() if late else Platt.fit(sigmoid(pooled), outcome[both])
     else:
         inner = _inner(looked, outcome, platt.apply(sigmoid(found[name])))
     final = _fit(members, blocks, outcome, rows, times, None if times is None else times.cut, seed)

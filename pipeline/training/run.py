@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
 
 from pipeline.config import Params
+from pipeline.errors import GateError, ScorerError
 from pipeline.scorer import Scorer
+from pipeline.sources.raw import load_raw
 from pipeline.training.assemble import assemble
 from pipeline.training.featurize import Featurized, featurize
 from pipeline.training.prepare import Prepared, prepare
+from pipeline.training.replace import compare
 from pipeline.training.train import Target, Trained, train
 
 Say = Callable[[str], None]
@@ -49,3 +53,29 @@ def run(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None,
     targets: list[Any] = [t for t in get_args(Target) if t in prepared.about["targets"]]
     trained = {t: train(t, prepared, featurized, params, say=say) for t in targets}
     return Ran(prepared, featurized, trained, assemble(prepared, featurized, trained, params))
+
+
+def replace_if_better(ran: Ran, raw_dir: Path, folder: Path, *, key: bytes | None = None, say: Say = print) -> Ran:
+    """Save the scorer, unless the one already in the folder is better on tickets that neither has learned from.
+
+    Raises
+    ------
+    GateError
+        The old scorer stays in place.
+    """
+    if (folder / "manifest.json").is_file():
+        try:
+            old = Scorer.load(folder, key=key)
+        except ScorerError as error:
+            say(f"the scorer in place can't be opened, so it is replaced ({error.what})")
+        else:
+            found = compare(old, ran.scorer, load_raw(raw_dir), ran.scorer.settings.gates)
+            say(found.words)
+            if found.worse:
+                raise GateError(
+                    "the scorer in place is better, so it stays",
+                    where=str(folder),
+                    got=found.words,
+                    do="look at the report, or name another folder",
+                )
+    return changed(ran, scorer=ran.scorer.save(folder, key=key))
