@@ -16,7 +16,6 @@ from pipeline.training.metrics import ranking_metrics
 from pipeline.training.split import Fold, Plan
 from pipeline.training.topics import Inner, Say
 
-
 LATE = 0.2
 """Where rows near the cut weigh so much more or less than 1, outcomes come late: the newest known ones are no sample of
 what is to come, so no line is fitted to them; the maturity weights set the level."""
