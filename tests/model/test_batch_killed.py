@@ -19,7 +19,8 @@ def test_killed_at_random_moments_and_started_again_it_leaves_the_same_files(hel
     job = {"source": source, "scorer": helpdesk / "scorer", "chunk_rows": 12}
     chance, killed = random.Random(7), 0
     with started(tmp_path) as run:
-        run(out=tmp_path / "first.jsonl", **job)
+        first = run(out=tmp_path / "first.jsonl", **job)
+        assert first["code"] == 0, run.errors.read_text()
         seconds = run(out=tmp_path / "whole.jsonl", **job)["seconds"]
         expected = [content for _, content in sorted(left(tmp_path / "whole.jsonl").items())]
         assert len(expected) == 3
