@@ -110,15 +110,22 @@ def common(name: str, title: str, job: str, shop: Workshop) -> dict[str, Any]:
         "name": name,
         "title": title,
         "encoder": about["encoder"],
-        "measured": f"{datetime.now().astimezone():%Y-%m-%d}",
-        "code": code_hash(),
-        "machine": machine(),
-        "libraries": {n: _version(n) for n in LIBRARIES},
+        **common_ground(),
         "seconds": shop.seconds(job),
         "trained_rows": about["trained"]["rows"],
         "models": {
             target: {k: m[k] for k in ("in_service", "why_none", "chosen")} for target, m in about["models"].items()
         },
+    }
+
+
+def common_ground() -> dict[str, Any]:
+    """When, where and with what."""
+    return {
+        "measured": f"{datetime.now().astimezone():%Y-%m-%d}",
+        "code": code_hash(),
+        "machine": machine(),
+        "libraries": {n: _version(n) for n in LIBRARIES},
     }
 
 

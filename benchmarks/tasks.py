@@ -139,6 +139,7 @@ SOURCES = {
 
 JOBS = {
     "thunderbird-topic": Job("thunderbird", {"test": ""}, "2025-04-01T00:00:00Z"),
+    "speed-full": Job("thunderbird", {}, "2025-04-01T00:00:00Z", "speed-full.yaml"),
     "thunderbird-escalated": Job("thunderbird", {"test": ""}, "2025-01-01T00:00:00Z", "thunderbird-escalated.yaml"),
     "thunderbird-unanswered": Job("thunderbird", {"test": ""}, "2025-01-01T00:00:00Z", "thunderbird-unanswered.yaml"),
     "incidents-sla": Job("incidents", {"log": INCIDENTS}, "2016-05-02T11:30:00Z", "incidents-sla.yaml"),
