@@ -66,7 +66,7 @@ class Platt:
     def fit(cls, probability: np.ndarray, outcome: np.ndarray, weights: np.ndarray | None = None) -> Platt:
         """Fit on rows that the model has not seen; with too few of either outcome nothing is changed.
 
-        Targets are smoothed as Platt does, so that a handful of positives can't drive the line to a step.
+        A weak penalty keeps a handful of positives from driving the line to a step (Platt smooths the targets instead).
         """
         positives = float(outcome.sum())
         if positives < 5 or len(outcome) - positives < 5:
@@ -146,6 +146,8 @@ class Link:
     @classmethod
     def fit(cls, scores: np.ndarray, truth: np.ndarray, *, bent: bool) -> Link:
         """The likeliest link on rows that the model hadn't learned from; `truth` is -1 where no class is right."""
+        if scores.size == 0:
+            return cls()
         known = truth >= 0
         if known.sum() < 10:
             return cls(1.0 / max(float(scores.std()), 1e-9), 0.0, False)

@@ -10,7 +10,7 @@ from pipeline.calibration import Platt, sigmoid
 from pipeline.config import Escalation
 from pipeline.estimators.escalation import EscalationModel
 from pipeline.estimators.maturity import maturity_weights
-from pipeline.estimators.members import Weighted, possible, weighted
+from pipeline.estimators.members import CANDIDATES, Weighted, possible, weighted
 from pipeline.features.build import Blocks
 from pipeline.training.metrics import ranking_metrics
 from pipeline.training.split import Fold, Plan
@@ -70,7 +70,7 @@ def make(
     rows : ndarray of int
         Rows whose outcome is known, oldest first: what `plan` splits.
     """
-    candidates = possible(blocks, settings.candidates)
+    candidates = possible(blocks, settings.candidates) or possible(blocks, list(CANDIDATES))
     choose = [_as_of_then(f, times) for f in plan.choose]
     looked = np.concatenate([f.look for f in choose])
     weight = _weights(outcome, times, rows)

@@ -48,7 +48,7 @@ def make(
     rows : ndarray of int
         Rows whose level is known, oldest first: what `plan` splits.
     """
-    views = [v for v in settings.candidates if v == "words" or blocks.meaning.shape[1]]
+    views = [v for v in settings.candidates if v == "words" or blocks.meaning.shape[1]] or ["words"]
     tried: list[dict[str, float | str]] = []
     best = (-np.inf, "words", STRENGTHS[0])
     raws: dict[tuple[str, float], np.ndarray] = {}

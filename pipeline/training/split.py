@@ -51,6 +51,11 @@ class Plan:
     dated: bool
     left_out: int
 
+    @property
+    def looks(self) -> bool:
+        """Whether there is anything to choose and to calibrate on."""
+        return all(any(len(f.look) for f in folds) for folds in (self.choose, self.calibrate))
+
 
 def plan(rows: np.ndarray, groups: np.ndarray, order: np.ndarray, settings: Split, *, dated: bool) -> Plan:
     """Inner splits of the rows that have a label.
@@ -68,7 +73,8 @@ def plan(rows: np.ndarray, groups: np.ndarray, order: np.ndarray, settings: Spli
     """
     if not dated:
         fold_of = order % np.uint64(settings.folds)
-        folds = tuple(Fold(rows[fold_of != f], rows[fold_of == f]) for f in range(settings.folds))
+        sides = [fold_of == f for f in range(settings.folds)]
+        folds = tuple(Fold(rows[~side], rows[side]) for side in sides if side.any() and not side.all())
         return Plan(folds, folds, False, 0)
     n = len(rows)
     second = n - round(settings.calibrate_share * n)
