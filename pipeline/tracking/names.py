@@ -23,13 +23,15 @@ _VALUE_KEY = "value"
 
 
 def params_of(settings: Mapping[str, Any]) -> dict[str, str]:
-    """`section.setting` → its value: text as it is, all else as JSON.
+    """`section.setting` → its value: text as it is, all else as JSON; without `tracking`: addresses hold passwords.
 
     >>> params_of({"seed": 0, "topic": {"living": "find", "candidates": ["words", "both"]}})
     {'seed': '0', 'topic.living': 'find', 'topic.candidates': '["words", "both"]'}
     """
     flat: dict[str, str] = {}
     for section, value in settings.items():
+        if section == "tracking":
+            continue
         if isinstance(value, Mapping) and value and section != "outcomes":
             flat |= {f"{section}.{key}": _text(inner) for key, inner in value.items()}
         else:

@@ -31,7 +31,8 @@ _ENVIRONMENT = {
 
 def is_installed() -> bool:
     """Whether MLflow can be imported; it is imported to find out."""
-    with _environment():
+    with _environment(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             import mlflow.pyfunc  # noqa: F401
         except ImportError:
