@@ -68,6 +68,9 @@ class Trees:
         """
         from sklearn.ensemble import HistGradientBoostingClassifier
 
+        # constant columns would only take the places of others where each split sees a share of the columns
+        kept = np.flatnonzero([_varies(table[:, j]) for j in range(table.shape[1])])
+        table, categorical = table[:, kept], categorical[kept]
         model = HistGradientBoostingClassifier(
             categorical_features=categorical if categorical.any() else None,
             random_state=seed,
@@ -77,14 +80,14 @@ class Trees:
         # Codes are already whole numbers 0 … 250, which is what the model's own encoder would make of them; columns
         # whose codes have gaps are given a row for each code's place by that encoder, so places are kept here.
         model.fit(table, outcome, sample_weight=weights)
-        places = _category_places(model, table, categorical)
-        return cls._from_model(model, places)
+        places = {int(kept[j]): codes for j, codes in _category_places(model, table, categorical).items()}
+        return cls._from_model(model, places, kept)
 
     @classmethod
-    def _from_model(cls, model: Any, places: dict[int, np.ndarray]) -> Trees:
+    def _from_model(cls, model: Any, places: dict[int, np.ndarray], kept: np.ndarray) -> Trees:
         columns: dict[str, list[np.ndarray]] = {n: [] for n in _ARRAYS}
         offset = bit_offset = 0
-        order = _column_order(model)
+        order = kept[_column_order(model)]
         for (predictor,) in model._predictors:
             nodes, leaf = predictor.nodes, predictor.nodes["is_leaf"].astype(bool)
             count = len(nodes)
@@ -159,6 +162,11 @@ class Trees:
     def from_state(cls, state: State) -> Trees:
         """The stored one again."""
         return cls(**{n: state[n] for n in _ARRAYS}, baseline=float(state["baseline"]))
+
+
+def _varies(column: np.ndarray) -> bool:
+    known = column[~np.isnan(column)]
+    return bool(len(known) and (len(known) < len(column) or known.min() < known.max()))
 
 
 def _bits(words: np.ndarray) -> np.ndarray:

@@ -16,12 +16,16 @@ from pipeline.history.definitions import OUT_OF_SCOPE, source_columns
 from pipeline.routing import check_policy
 from pipeline.sources.raw import Raw, load_raw, relabel
 from pipeline.tickets import files, parse
+from pipeline.tickets.clean import clean
 from pipeline.tickets.schema import FIELD_PREFIX
 from pipeline.training.audit import give_away_columns
 from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, TARGETS, attach
 from pipeline.training.split import stable_order
 
 RAW_PREFIX = "raw."
+
+DESCRIPTION_ID = "\x1fdescription:"
+"""Ids of rows made from `topic: descriptions`; a control character stands in no ticket's id."""
 
 DATED_SHARE = 0.9
 """With fewer tickets than this having a creation time, the split is by a stable hash."""
@@ -100,7 +104,7 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
         )
     parsed = _ordered(parsed, dated)
     labelled = attach(parsed, outcomes, cut=test_from)
-    frame = labelled.frame
+    frame = _with_descriptions(labelled.frame, params)
     levels = list(definitions["priority"].order) if "priority" in definitions else []
     if "priority" in definitions and not levels:
         levels = (
@@ -141,7 +145,13 @@ def known_rows(frame: pd.DataFrame, target: str) -> tuple[np.ndarray, np.ndarray
     labels = frame[LABEL_PREFIX + target]
     outside = (labels == OUT_OF_SCOPE).to_numpy(dtype=bool, na_value=False)
     known = labels.notna().to_numpy() & ~outside
+    known[described_rows(frame)] = False
     return np.flatnonzero(known), np.flatnonzero(outside)
+
+
+def described_rows(frame: pd.DataFrame) -> np.ndarray:
+    """Positions of rows that are descriptions of labels, not tickets."""
+    return np.flatnonzero(frame["ticket_id"].astype(str).str.startswith(DESCRIPTION_ID).to_numpy())
 
 
 def moments(times: pd.Series) -> np.ndarray:
@@ -152,6 +162,19 @@ def moments(times: pd.Series) -> np.ndarray:
 def known_moments(frame: pd.DataFrame, target: str) -> np.ndarray:
     """When the outcome of each row was known, as `moments`."""
     return moments(frame[KNOWN_PREFIX + target])
+
+
+def _with_descriptions(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """The rows, and one more for each described topic: a label can start from a sentence or two."""
+    said = params.topic.descriptions
+    if not said:
+        return frame
+    texts = [clean(t) for t in said.values()]
+    extra = pd.DataFrame({"ticket_id": [DESCRIPTION_ID + label for label in said], "body": texts, "text": texts})
+    extra[LABEL_PREFIX + "topic"] = list(said)
+    extra["created_at"] = frame["created_at"].max()
+    both = pd.concat([frame, extra.reindex(columns=frame.columns.union(extra.columns, sort=False))], ignore_index=True)
+    return both.astype({c: frame[c].dtype for c in frame.columns})
 
 
 def _ordered(parsed: pd.DataFrame, dated: bool) -> pd.DataFrame:

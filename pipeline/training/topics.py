@@ -30,6 +30,9 @@ OLDER_WEIGHTS = (0.3,)
 HALF_LIFE_SHARES = (0.25,)
 """Half-lives as shares of the past, tried beside weighing all alike, where there is one set of labels throughout."""
 
+DESCRIPTION_WEIGHT = 5.0
+"""A description of a label counts like so many tickets that carry it."""
+
 WORTHWHILE = 0.005
 """A way to weigh the past must gain this much on the tuning slice to be taken over the simplest one."""
 
@@ -97,12 +100,15 @@ class Task:
         Column of `codes` for each column of `one_hot`.
     outside : ndarray of int
         Rows known to be out of scope.
+    described : ndarray of int
+        Rows that are descriptions of labels: learned from in every fit, looked at in none.
     """
 
     blocks: Blocks
     labels: np.ndarray
     field_of: list[int]
     outside: np.ndarray
+    described: np.ndarray
     settings: Topic
     seed: int
     say: Say
@@ -118,7 +124,10 @@ class _Recipe:
 
 
 def living_rows(rows: np.ndarray, labels: np.ndarray, settings: Topic, *, dated: bool) -> tuple[Living, np.ndarray]:
-    """Which labels are alive, and the rows of the present that carry one.
+    """Which labels are alive, and the labelled rows of the present.
+
+    Rows of the present whose label isn't alive are among them: they are never learned from, but looked at they count as
+    misses, as they will in service.
 
     Parameters
     ----------
@@ -128,8 +137,10 @@ def living_rows(rows: np.ndarray, labels: np.ndarray, settings: Topic, *, dated:
     values = labels[rows].astype(str)
     searching = dated and settings.living == "find"
     living = (find if searching else everything)(values, fewest=settings.min_examples)
-    keep = np.isin(values, living.alive) & (np.arange(len(rows)) >= living.start)
-    return living, rows[keep]
+    if new := set(settings.descriptions) - set(living.alive):
+        dead = {label: why for label, why in living.dead.items() if label not in new}
+        living = replace(living, alive=tuple(sorted({*living.alive, *new})), dead=dead)
+    return living, rows[living.start :]
 
 
 def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: Plan) -> Made:
@@ -138,7 +149,7 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
     Parameters
     ----------
     rows : ndarray of int
-        Rows of the present with a living label, oldest first: what `plan` splits.
+        Labelled rows of the present, oldest first: what `plan` splits.
     older : ndarray of int
         Older rows with a living label, which may help.
     """
@@ -173,8 +184,8 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
     else:
         inner = Inner(looked, truth, with_confidence(first, beta))
         final_beta = beta
-    trained = np.concatenate([older, rows])
-    experts = _fit(task, recipe, trained, chosen_views)
+    trained = np.concatenate([older, rows[np.isin(task.labels[rows].astype(str), living.alive)]])
+    experts = _fit(task, recipe, trained, chosen_views, np.arange(len(classes)))
     final_shift = -balance * _log_priors(task.labels[trained], classes)
     model = TopicModel(
         tuple(living.alive),
@@ -297,7 +308,8 @@ def _look(
     for fold in folds:
         rows = np.concatenate([older, fold.fit]) if len(older) else fold.fit
         part = task.blocks.take(fold.look)
-        present = np.unique(_codes(task.labels[rows], recipe.classes))
+        codes = _codes(task.labels[np.concatenate([task.described, rows])], recipe.classes)
+        present = np.unique(codes[codes >= 0])
         for expert in _fit(task, recipe, rows, views, present):
             found = expert.scores(part)
             full = np.full(
@@ -308,26 +320,26 @@ def _look(
     return {v: np.vstack(s) for v, s in scores.items()}, np.concatenate([f.look for f in folds])
 
 
-def _fit(
-    task: Task, recipe: _Recipe, rows: np.ndarray, views: list[View], present: np.ndarray | None = None
-) -> list[Expert]:
+def _fit(task: Task, recipe: _Recipe, rows: np.ndarray, views: list[View], present: np.ndarray) -> list[Expert]:
+    """Experts of the classes `present`, fitted on those of the rows that carry one, and on the descriptions."""
+    rows = np.concatenate([task.described, rows])
     codes = _codes(task.labels[rows], recipe.classes)
-    if present is not None:
-        codes = np.searchsorted(present, codes)
-    classes = len(recipe.classes) if present is None else len(present)
+    weights = np.ones(len(rows)) if recipe.weights is None else recipe.weights[rows]
+    weights[: len(task.described)] = DESCRIPTION_WEIGHT
+    rows, weights, codes = rows[codes >= 0], weights[codes >= 0], np.searchsorted(present, codes[codes >= 0])
     blocks = task.blocks.take(rows)
     columns, fields = telling_columns(blocks, codes, task.field_of)
-    weights = None if recipe.weights is None else recipe.weights[rows]
+    plain = recipe.weights is None and len(task.described) == 0
     return [
         Expert.fit(
             v,
             blocks,
             codes,
-            classes,
+            len(present),
             settings=recipe.settings,
             columns=columns,
             fields=fields,
-            weights=weights,
+            weights=None if plain else weights,
             seed=task.seed,
         )
         for v in views

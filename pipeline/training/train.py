@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from pipeline.training.featurize import Featurized
 from pipeline.training.gates import Verdict, classes_gate, levels_gate, risk_gate
 from pipeline.training.labels import LABEL_PREFIX
 from pipeline.training.living import find, renamed
-from pipeline.training.prepare import Prepared, known_moments, known_rows, moments
+from pipeline.training.prepare import Prepared, described_rows, known_moments, known_rows, moments
 from pipeline.training.split import Plan, plan
 
 Target = Literal["topic", "queue", "priority", "escalated"]
@@ -27,6 +27,8 @@ Say = Callable[[str], None]
 
 FEWEST_ROWS = 40
 """With fewer labelled rows there is nothing to split."""
+
+ALL_REPEATS = "all texts repeat those learned from, so there is nothing to judge a model by"
 
 
 @dataclass(frozen=True)
@@ -106,19 +108,24 @@ def _topic(
     say: Say,
 ) -> Trained:
     dated = prepared.about["dated"]
-    living, present = topics.living_rows(rows, labels, params.topic, dated=dated)
-    if len(living.alive) < 2 or len(present) < FEWEST_ROWS:
+    settings = params.topic if target == "topic" else replace(params.topic, descriptions={})
+    living, present = topics.living_rows(rows, labels, settings, dated=dated)
+    alive = np.isin(labels[present].astype(str), living.alive)
+    if len(living.alive) < 2 or alive.sum() < FEWEST_ROWS:
         return _none(target, f"{len(living.alive)} label(s) with enough tickets: at least two are needed")
     say(f"{target}: {living.note} {len(living.alive)} living labels.")
     older = np.setdiff1d(rows[np.isin(labels[rows].astype(str), living.alive)], present, assume_unique=True)
     older = older[-len(present) :]  # more of the past than of the present could only drown it
     splits = _plan(featurized, params, present, dated)
+    if not splits.looks:
+        return _none(target, ALL_REPEATS)
     blocks = featurized.without(prepared.about["left_out_fields"].get(target, []))
     task = topics.Task(
         blocks,
         labels,
         [featurized.builder.fields.names.index(n) for n in featurized.builder.fields.one_hot_fields()],
         outside if target == "topic" else outside[:0],
+        described_rows(prepared.frame) if target == "topic" else outside[:0],
         params.topic,
         params.seed,
         say,
@@ -159,6 +166,8 @@ def _priority(
             say(f"priority: {found.note}")
     blocks = featurized.without(prepared.about["left_out_fields"].get("priority", []))
     splits = _plan(featurized, params, rows, prepared.about["dated"])
+    if not splits.looks:
+        return _none("priority", ALL_REPEATS)
     made = priorities.make(
         blocks, codes, rows, splits, levels=levels, settings=params.priority, seed=params.seed, say=say
     )
@@ -181,6 +190,8 @@ def _escalation(
     blocks = featurized.without(prepared.about["left_out_fields"].get("escalated", []))
     dated = prepared.about["dated"]
     splits = _plan(featurized, params, rows, dated)
+    if not splits.looks:
+        return _none("escalated", ALL_REPEATS)
     times = None
     if dated:
         known = known_moments(prepared.frame, "escalated")
