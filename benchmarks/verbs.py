@@ -126,9 +126,10 @@ class Workshop:
         return {s: json.loads(p.read_text("utf-8"))["seconds"] for s, p in found.items() if p.exists()}
 
     def settings(self, job: Job) -> dict[str, Any]:
-        """PARAMS.yaml of a job: its own settings, the encoder, one embedding cache for all."""
+        """PARAMS.yaml of a job: its own settings, the encoder, one embedding cache for all, no tracking."""
         own = yaml.safe_load((HERE / "params" / job.params).read_text("utf-8")) if job.params else {}
-        return {"encoder": {"name": self.encoder, "cache": str(self.work / "embeddings")}} | own
+        encoder = {"name": self.encoder, "cache": str(self.work / "embeddings")}
+        return {"encoder": encoder, "tracking": {"uri": None}} | own
 
     def _later(self, name: str, job: Job) -> Path:
         """The source's tickets from `test_from` on, in our own schema."""
