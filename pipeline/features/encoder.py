@@ -1,11 +1,11 @@
-"""Sentence encoders: packaged MiniLM, any sentence-transformers model, a static one from own tickets; the cache."""
+"""Sentence encoders: packaged MiniLM, any sentence-transformers model, or a static one from own tickets."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,8 +22,6 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 """SHA-256 of the published all-MiniLM-L6-v2 `model.safetensors`; whatever package brings it must match."""
 
 STATIC_DIMENSIONS = 256
-
-Progress = Callable[[int, int], None]
 
 
 class Encoder(Protocol):
@@ -172,63 +170,6 @@ def encoder_from_state(state: State, settings: Settings) -> Encoder | None:
             do=f"provide {state['weights_sha256'][:16]}, or train again",
         )
     return encoder
-
-
-def encode_cached(
-    encoder: Encoder, texts: Sequence[str], cache: Path | None, *, progress: Progress | None = None, chunk: int = 1024
-) -> np.ndarray:
-    """Vectors of the texts; those that the cache has aren't encoded again, and new ones are kept in it.
-
-    The cache is one append-only pair of files per encoder identity: SHA-256 digests of texts, and vectors.
-    """
-    digests = [hashlib.sha256(t.encode("utf-8", "surrogatepass")).digest() for t in texts]
-    store = _VectorStore(cache, encoder.identity) if cache is not None else None
-    known = store.read() if store else {}
-    fresh = {d: t for d, t in zip(digests, texts, strict=True) if d not in known}
-    # Longest first: batches of like length waste no padding, and memory peaks at once rather than at the end.
-    todo = sorted(fresh, key=lambda d: -len(fresh[d]))
-    for start in range(0, len(todo), chunk):
-        part = todo[start : start + chunk]
-        vectors = encoder.encode([fresh[d] for d in part])
-        known |= dict(zip(part, vectors, strict=True))
-        if store:
-            store.append(part, vectors)
-        if progress:
-            progress(min(start + chunk, len(todo)), len(todo))
-    return np.stack([known[d] for d in digests]) if digests else np.zeros((0, 1), dtype=np.float32)
-
-
-class _VectorStore:
-    """Digests and vectors of one encoder, in two files that only grow; a torn tail (a killed writer) is cut off."""
-
-    def __init__(self, folder: Path, identity: str) -> None:
-        name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        self.digests, self.vectors = folder / f"{name}.digests", folder / f"{name}.vectors"
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def read(self) -> dict[bytes, np.ndarray]:
-        if not (self.digests.is_file() and self.vectors.is_file()):
-            return {}
-        raw = self.digests.read_bytes()
-        width_raw, raw = raw[:4], raw[4:]
-        width = int.from_bytes(width_raw, "little")
-        if not width:
-            return {}
-        count = min(len(raw) // 32, self.vectors.stat().st_size // (4 * width))
-        with self.digests.open("r+b") as handle:
-            handle.truncate(4 + 32 * count)
-        with self.vectors.open("r+b") as handle:
-            handle.truncate(4 * width * count)
-        rows = np.fromfile(self.vectors, dtype="<f4").reshape(-1, width)
-        return {raw[32 * i : 32 * i + 32]: rows[i] for i in range(count)}
-
-    def append(self, digests: Sequence[bytes], vectors: np.ndarray) -> None:
-        with self.vectors.open("ab") as handle:
-            handle.write(vectors.astype("<f4").tobytes())
-        with self.digests.open("ab") as handle:
-            if handle.tell() == 0:
-                handle.write(int(vectors.shape[1]).to_bytes(4, "little"))
-            handle.write(b"".join(digests))
 
 
 def _precision(asked: str) -> str:

@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from pipeline import artifact
 from pipeline.config import Params
 from pipeline.features.build import Blocks, FeatureBuilder
-from pipeline.features.encoder import Encoder, StaticEncoder, encode_cached, encoder_from_state, load_encoder
+from pipeline.features.cache import encode_cached
+from pipeline.features.encoder import Encoder, StaticEncoder, encoder_from_state, load_encoder
 from pipeline.features.text import BITS, count_tickets
 from pipeline.training.prepare import Prepared
 from pipeline.training.split import near_duplicates, stable_order
