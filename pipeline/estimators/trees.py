@@ -105,7 +105,8 @@ class Trees:
             bits = _bits(predictor.raw_left_cat_bitsets)
             for node in np.flatnonzero(split):
                 row = int(nodes["bitset_idx"][node])
-                bits[row] = _unplaced(bits[row], places.get(int(order[int(nodes["feature_idx"][node])])))
+                codes = places.get(int(order[int(nodes["feature_idx"][node])]))
+                bits[row] = _unplaced(bits[row], codes, bool(nodes["missing_go_to_left"][node]))
             columns["bitsets"].append(bits)
             columns["mean"].append(_means(nodes, leaf))
             offset, bit_offset = offset + count, bit_offset + len(bits)
@@ -192,11 +193,11 @@ def _category_places(model: Any, table: np.ndarray, categorical: np.ndarray) -> 
     return {int(j): np.unique(table[~np.isnan(table[:, j]), j]).astype(int) for j in np.flatnonzero(categorical)}
 
 
-def _unplaced(bits: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
-    """A bitset over places as one over codes; a code that training never saw goes right."""
+def _unplaced(bits: np.ndarray, codes: np.ndarray | None, unseen_left: bool) -> np.ndarray:
+    """A bitset over places as one over codes; a code that training never saw goes where a missing one goes."""
     if codes is None:
         return bits
-    over_codes = np.zeros(256, dtype=bool)
+    over_codes = np.full(256, unseen_left)
     over_codes[codes] = bits[: len(codes)]
     return over_codes
 
