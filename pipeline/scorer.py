@@ -26,6 +26,9 @@ from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
 from pipeline.tickets.schema import conform, schema_hash
 
+FORMAT = 1
+"""Raised when stored parts come to mean something else, so that an older scorer is refused and not misread."""
+
 CHECKED_LIBRARIES = ("sklearn", "numpy")
 """Libraries whose major and minor version must be those that the scorer was trained with."""
 
@@ -137,6 +140,7 @@ class Scorer:
         }
         about = self.about | {
             "settings": config.as_dict(self.settings),
+            "format": FORMAT,
             "schema": schema_hash(),
             "libraries": library_versions(),
             "encoder": self.builder.encoder.identity if self.builder.encoder else "none",
@@ -316,6 +320,9 @@ def library_versions() -> dict[str, str]:
 
 
 def _check_versions(about: dict[str, Any]) -> None:
+    if about.get("format") != FORMAT:
+        got = f"format {about.get('format')}, here {FORMAT}"
+        raise VersionError("the scorer was made by another version of Triage", got=got, do="train again with this one")
     if about.get("schema") != schema_hash():
         raise VersionError("the scorer was made by another version of the schema", do="train again with this version")
     now, libraries = library_versions(), about.get("libraries")

@@ -136,12 +136,12 @@ def _run(
 ) -> str:
     import mlflow
 
-    figures = _figures(report_files)
+    files, figures = _present(report_files), _figures(report_files)
     tags = {"kind": kind, "triage_version": pipeline.__version__} | {k: str(v) for k, v in about.items()}
     with mlflow.start_run(experiment_id=experiment, run_name=f"{kind} {about['scorer_version']}", tags=tags) as run:
         mlflow.log_params(params_of(as_dict(settings)))
         mlflow.log_metrics(metrics_of(figures))
-        for path in _present(report_files):
+        for path in files:
             mlflow.log_artifact(str(path), "report")
         if (card := report_files / "model_card.md").is_file():
             mlflow.set_tag(_DESCRIPTION, card.read_text("utf-8")[:_TAG_LENGTH])

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from made_report import made_up
 
 from pipeline.cli.app import main
 from pipeline.config import Encoder, Escalation, Gates, Params, Priority, Topic
 from pipeline.sources.sample import generate, write
+from pipeline.training.report_files import report_files
 from pipeline.training.run import run
 
 KEY = b"a key of these tests"
@@ -49,6 +53,24 @@ def small_raw(helpdesk: Path) -> Path:
 def small_scorer(helpdesk: Path) -> Path:
     """Folder of the scorer trained on it, signed with `KEY`; not to be written to."""
     return helpdesk / "scorer"
+
+
+@pytest.fixture(scope="session")
+def tracked(small_raw: Path, small_scorer: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A training and an evaluation, tracked in a new store by a process of its own; what it said and where it lies."""
+    top = tmp_path_factory.mktemp("tracked")
+    folder, report, cwd = top / "store", top / "report", top / "cwd"
+    cwd.mkdir()
+    report_files(made_up(), report)
+    uri = f"sqlite:///{folder}/runs.db"
+    tests = Path(__file__).parents[1]
+    script = [sys.executable, str(tests / "model" / "tracked.py"), str(small_raw), str(small_scorer), str(report), uri]
+    done = subprocess.run([*script, str(top / "found.json")], cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads((top / "found.json").read_text("utf-8"))
+    figures = json.loads((report / "metrics.json").read_text("utf-8"))
+    more = {"said": (done.stdout, done.stderr), "uri": uri, "folder": folder, "report": report, "cwd": cwd}
+    return found | more | {"figures": figures, "scorer": small_scorer}
 
 
 @pytest.fixture
