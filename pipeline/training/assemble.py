@@ -16,7 +16,7 @@ from pipeline.estimators.explain import Neighbours
 from pipeline.estimators.priority import PriorityModel
 from pipeline.estimators.scope import Scope, nearness, scope_score
 from pipeline.estimators.topic import TopicModel
-from pipeline.features.drift import summarise
+from pipeline.features.drift import EMPTY, summarise
 from pipeline.routing import RoutingPolicy
 from pipeline.scorer import Models, Scorer
 from pipeline.tickets.schema import conform
@@ -203,7 +203,7 @@ def _promise(found: promise.Thresholds) -> dict[str, Any]:
 
 def _with_reference(scorer: Scorer, prepared: Prepared, passed: dict[str, Trained]) -> Scorer:
     """What input looks like, from inner rows with the predictions of models that hadn't learned from them."""
-    source = passed.get("topic") or passed.get("queue") or next(iter(passed.values()))
+    source = passed.get("queue") or passed.get("topic") or next(iter(passed.values()))
     rows = source.inner["rows"]
     part = prepared.frame.iloc[rows].reset_index(drop=True)
     inner = {t: inner_predictions(m, rows) for t, m in passed.items()}
@@ -230,7 +230,12 @@ def _with_reference(scorer: Scorer, prepared: Prepared, passed: dict[str, Traine
         )
         scored["queue"] = pd.Series(decision.queue, dtype="str")
     as_stored = part.assign(subject=part[RAW_PREFIX + "subject"], body=part[RAW_PREFIX + "body"])
-    return replace(scorer, about=scorer.about | {"reference": summarise(as_stored, scored)})
+    reference = summarise(as_stored, scored)
+    for name in ("topic", "topic_confidence", "escalation_risk"):
+        bins = reference["counts"][name]
+        if len(bins) > 1:  # rows that this model wasn't looked at for: in service every ticket gets an answer
+            bins.pop(EMPTY, None)
+    return replace(scorer, about=scorer.about | {"reference": reference})
 
 
 def inner_predictions(model: Trained, rows: np.ndarray) -> tuple[list[str | None], np.ndarray, np.ndarray]:

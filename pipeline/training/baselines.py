@@ -151,9 +151,7 @@ def _rates(learned: np.ndarray, happened: np.ndarray, place: np.ndarray) -> np.n
     return np.asarray(rate[place + 1])
 
 
-def _plain(
-    target: str, lesson: Lesson, look: Documents, truth: np.ndarray, seed: int, fits: int
-) -> Rival | None:
+def _plain(target: str, lesson: Lesson, look: Documents, truth: np.ndarray, seed: int, fits: int) -> Rival | None:
     """TF-IDF of words (1-2) and characters in words (2-5), sublinear, into a logistic regression."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -182,7 +180,10 @@ def _features(learn: Documents, look: Documents) -> tuple[sp.csr_matrix, sp.csr_
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     shared = {"sublinear_tf": True, "dtype": np.float32, "min_df": 2 if len(learn.texts) > 100 else 1}
-    vectorizers = [TfidfVectorizer(ngram_range=(1, 2), **shared), TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **shared)]
+    vectorizers = [
+        TfidfVectorizer(ngram_range=(1, 2), **shared),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **shared),
+    ]
     if learn.fields:
         vectorizers = [TfidfVectorizer(token_pattern=learn.pattern, lowercase=False, **shared)]
     blocks = []

@@ -36,7 +36,9 @@ def slices(looked: Looked, whole: Estimate, *, seed: int) -> Slices | None:
     kinds["channel"] = _frequent(context.channels)
     kinds["text length"] = np.array([_bucket(n, _LENGTHS, _LONGEST) for n in context.words.tolist()])
     if looked.target != "escalated":
-        kinds["class size"] = np.array([_bucket(looked.trained.get(t, 0), _SIZES, _LARGEST) for t in looked.truth.tolist()])
+        kinds["class size"] = np.array(
+            [_bucket(looked.trained.get(t, 0), _SIZES, _LARGEST) for t in looked.truth.tolist()]
+        )
     found = []
     for kind, names in kinds.items():
         for name in _ordered(kind, np.unique(names).tolist()):
@@ -100,7 +102,9 @@ def _metric(looked: Looked, seed: int) -> tuple[str, Callable[[np.ndarray], Esti
         def area(rows: np.ndarray) -> Estimate | None:
             if min(happened[rows].sum(), (1 - happened[rows]).sum()) < FEWEST_POSITIVES:
                 return None
-            return _bootstrapped("roc_auc", rows, lambda r: ranking_metrics(happened[r], looked.confidence[r], ()), seed)
+            return _bootstrapped(
+                "roc_auc", rows, lambda r: ranking_metrics(happened[r], looked.confidence[r], ()), seed
+            )
 
         return "roc_auc", area
     if looked.target == "priority":

@@ -11,20 +11,20 @@ import pandas as pd
 
 from pipeline.history.definitions import OUT_OF_SCOPE, source_columns
 from pipeline.pages.findings import ClassWords, DataNotes
-from pipeline.pages.report import Fit, Header, ModelReport, Report, Warn
+from pipeline.pages.report import Fit, Header, ModelReport, Report
 from pipeline.scorer import Scorer
 from pipeline.sources.raw import Raw, load_raw, relabel
 from pipeline.training import notes, world
 from pipeline.training.audit import give_away_columns
 from pipeline.training.baselines import PLAIN_ROWS, Lesson, majority, plain_rows, rivals
-from pipeline.training.judge import Standing, absent, beaten, judge
-from pipeline.training.labels import LABEL_PREFIX
+from pipeline.training.judge import Standing, absent, judge
+from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX
 from pipeline.training.looked import MODEL_NAMES, Context, Looked
 from pipeline.training.looks import of_served
 from pipeline.training.realised import Routed, realised, right_queue, routed, working_point
 from pipeline.training.report_files import report_files
 from pipeline.training.served import Served, serve
-from pipeline.training.telling_words import class_words, documents
+from pipeline.training.telling_words import class_words, documents, spoken_of
 from pipeline.training.unseen import Unseen, lesson_rows, require, unseen
 
 __all__ = ["evaluate", "report_files"]
@@ -71,14 +71,15 @@ def evaluate(raw: Path | Raw, scorer: Scorer, *, where: Path | None = None, say:
     worlds = _worlds(bench)
     models = tuple(_model(bench, t, worlds.get(t), went) for t in MODEL_NAMES if t in scorer.about["models"])
     moved = notes.drifts(scorer.reference, found.tickets, served.scored)
-    warnings = [*notes.world_warnings(worlds, LATER, EARLIER), *_gate_warnings(models), notes.drift_warning(moved)]
+    warnings = [*notes.world_warnings(worlds, LATER, EARLIER), *notes.model_warnings(models)]
+    warnings += notes.drift_warnings(moved)
     changed = notes.withdrawn_because(worlds, LATER, EARLIER)
     promise = realised(went, scorer.about.get("promise"), scorer.policy, changed=changed)
     folders = [p for p in (raw if isinstance(raw, Path) else None, where) if p is not None]
     return Report(
         header=_header(bench),
         models=models,
-        warnings=tuple(w for w in warnings if w is not None),
+        warnings=tuple(warnings),
         promise=promise,
         routing=notes.queues(served.scored),
         drift=moved,
@@ -93,12 +94,14 @@ def evaluate(raw: Path | Raw, scorer: Scorer, *, where: Path | None = None, say:
 
 def _model(bench: _Bench, target: str, changed: world.World | None, went: Routed) -> ModelReport:
     about = bench.scorer.about["models"][target]
-    chosen = ", ".join(f"{k} {v}" for k, v in about.get("chosen", {}).items())
+    chosen = notes.chosen_words(about.get("chosen", {}))
     if not about["in_service"]:
         gate = about.get("gate")
         standing = Standing("no better than the baseline" if gate else "not trained", chosen, about.get("why_none", ""))
         return absent(target, standing, "the scorer has no such model")
-    standing = Standing("in service", chosen, "the labels come from another world" if changed and changed.another else "")
+    standing = Standing(
+        "in service", chosen, "the labels come from another world" if changed and changed.another else ""
+    )
     if LABEL_PREFIX + target not in bench.found.parsed:
         return absent(target, standing, "no ticket here has this outcome")
     looked, rows = of_served(target, bench.served, bench.found.parsed, bench.scorer, bench.context)
@@ -124,8 +127,7 @@ def _beside(bench: _Bench, looked: Looked, rows: np.ndarray) -> tuple[Looked, tu
     )
     look = documents(bench.found.parsed.iloc[rows], has_text=has_text, hidden=hidden)
     found = rivals(target, lesson, look, looked.truth, seed=bench.scorer.settings.seed)
-    shown = [label for label in looked.trained if target != "escalated" or label == "1"]
-    words = class_words(lesson.texts, lesson.labels, classes=shown) if has_text else ()
+    words = class_words(lesson.texts, lesson.labels, classes=spoken_of(looked)) if has_text else ()
     return looked.with_rivals(found), words
 
 
@@ -166,18 +168,6 @@ def _proposer(scorer: Scorer) -> str:
     return "queue" if scorer.models.queue is not None else "topic"
 
 
-def _gate_warnings(models: tuple[ModelReport, ...]) -> list[Warn]:
-    found = []
-    for model in models:
-        if model.verdict == "no better than the baseline":
-            found.append(Warn("gate", f"{model.name.capitalize()} stays out of service.", model.note))
-        elif behind := beaten(model):
-            what = f"On these tickets {model.name} is no better than the majority."
-            figures = [f"{m.name} {m.scorer.value:.3f}" for m in model.metrics if m.name in behind and m.scorer.value is not None]
-            found.append(Warn("gate", what, ", ".join(figures)))
-    return found
-
-
 def _header(bench: _Bench) -> Header:
     scorer, found = bench.scorer, bench.found
     about, days = scorer.about["trained"], np.sort(bench.context.days[bench.context.days != ""])
@@ -204,7 +194,7 @@ def _header(bench: _Bench) -> Header:
 
 
 def _newest(frame: pd.DataFrame) -> str:
-    times = [frame[c].max() for c in frame if c == "created_at" or c.startswith("known.")]
+    times = [frame[c].max() for c in map(str, frame) if c == "created_at" or c.startswith(KNOWN_PREFIX)]
     known = [t for t in times if not pd.isna(t)]
     return max(known).strftime("%Y-%m-%d") if known else ""
 

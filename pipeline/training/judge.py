@@ -1,4 +1,4 @@
-"""One model beside its baselines: metrics with intervals, verdict, calibration, curves and slices, as the page draws them."""
+"""One model beside its baselines: metrics with intervals, verdict, calibration, curves and slices, for the page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from pipeline.pages.figures import (
     estimate,
 )
 from pipeline.pages.findings import ClassWords
+from pipeline.pages.formats import listing, metric_words
 from pipeline.pages.report import ModelReport, Verdict
+from pipeline.pages.words import EXPECTED
 from pipeline.training.baselines import MAJORITY, PLAIN
 from pipeline.training.breakdown import class_figures, confusions, level_confusion, slices
 from pipeline.training.curves import gains_curve, precision_recall_curve, reliability_bins, risk_coverage_curve, thin
@@ -52,6 +54,7 @@ SAYS = {
     "priority": "the level is right",
     "escalated": "the ticket is escalated",
 }
+LOSES = "loses to the plain pipeline on"
 WORK = 6_000_000
 """Tickets times resamples of a bootstrap: 1,000 resamples up to 6,000 tickets, 300 from 20,000 on."""
 
@@ -113,11 +116,13 @@ def judge(looked: Looked, standing: Standing, *, seed: int, words: tuple[ClassWo
 
 def absent(target: str, standing: Standing, why: str) -> ModelReport:
     """A model without figures, and why there are none."""
-    from pipeline.pages.words import EXPECTED
-
     name = MODEL_NAMES[target]
     return ModelReport(
-        name, standing.verdict, note=standing.note or why, chosen=standing.chosen, missing=dict.fromkeys(EXPECTED[name], why)
+        name,
+        standing.verdict,
+        note=standing.note or why,
+        chosen=standing.chosen,
+        missing=dict.fromkeys(EXPECTED[name], why),
     )
 
 
@@ -137,9 +142,7 @@ def beaten(report: ModelReport) -> list[str]:
     return behind if len(behind) == len(deciding) else []
 
 
-def _figures(
-    looked: Looked, guess: np.ndarray, confidence: np.ndarray, first_three: np.ndarray | None
-) -> Figures:
+def _figures(looked: Looked, guess: np.ndarray, confidence: np.ndarray, first_three: np.ndarray | None) -> Figures:
     """A function from positions to metrics, encoded once so that a bootstrap is quick."""
     if looked.target == "escalated":
         happened = looked.happened
@@ -206,9 +209,11 @@ def _losing(looked: Looked, seed: int) -> str:
 
     bounds = interval(gap, len(looked), seed=seed, resamples=300)
     lost = [name for name, (_, high) in bounds.items() if high < 0]
-    from pipeline.pages.formats import listing, metric_words
-
-    return f"loses to the plain pipeline on {listing([metric_words(n) for n in lost])}: a warning, not a gate" if lost else ""
+    return (
+        f"loses to the plain pipeline on {listing([metric_words(n) for n in lost])}: a warning, not a gate"
+        if lost
+        else ""
+    )
 
 
 def _calibration(

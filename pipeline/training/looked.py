@@ -65,7 +65,7 @@ class Context:
             found,
             _words_of(parsed["language"]),
             _words_of(parsed["channel"]),
-            parsed["text"].fillna("").str.split().str.len().fillna(0).to_numpy(dtype=np.int64),
+            np.array([len(t.split()) for t in parsed["text"].fillna("").astype(str).tolist()], dtype=np.int64),
         )
 
     def __len__(self) -> int:
@@ -156,7 +156,7 @@ class Looked:
     @property
     def happened(self) -> np.ndarray:
         """Of an escalation: 1.0 where it came to one."""
-        return (self.truth == "1").astype(np.float64)
+        return np.asarray(self.truth == "1", dtype=np.float64)
 
     def with_rivals(self, rivals: tuple[Rival, ...]) -> Looked:
         """The same beside its baselines."""

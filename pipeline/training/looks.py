@@ -43,7 +43,9 @@ def of_served(
         confidence = scored[f"{target}_confidence"].to_numpy(dtype=float)[rows]
     if target == "topic":
         shown = scored["topic_candidates"].iloc[rows]
-        first_three = np.array([t in [c["label"] for c in row[:3]] for t, row in zip(truth, shown, strict=True)], dtype=bool)
+        first_three = np.array(
+            [t in [c["label"] for c in row[:3]] for t, row in zip(truth, shown, strict=True)], dtype=bool
+        )
     looked = Looked(
         target, truth, guess, confidence, context.take(rows),
         trained=scorer.about["models"][target]["counts"], first_three=first_three, levels=levels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
@@ -15,8 +16,11 @@ from pipeline import artifact, config
 from pipeline.config import Params
 from pipeline.features import drift
 from pipeline.pages.findings import Drift, Queue, Reproduction
-from pipeline.pages.report import Warn
+from pipeline.pages.formats import metric_words
+from pipeline.pages.report import ModelReport, Warn
 from pipeline.scorer import library_versions
+from pipeline.training.baselines import PLAIN
+from pipeline.training.judge import LOSES, beaten
 from pipeline.training.looked import MODEL_NAMES
 from pipeline.training.world import World
 
@@ -45,15 +49,15 @@ def drifts(reference: Mapping[str, Any], tickets: pd.DataFrame, scored: pd.DataF
     return tuple(found)
 
 
-def drift_warning(found: Iterable[Drift] | None) -> Warn | None:
+def drift_warnings(found: Iterable[Drift] | None) -> list[Warn]:
     """One warning that names everything that moved."""
     moved = [d for d in found or () if d.value > d.worry_above]
     if not moved:
-        return None
+        return []
     evidence = "; ".join(f"{d.what} {d.value:.3f} bits, worry above {d.worry_above:.3f}" for d in moved[:5])
     more = f" and {len(moved) - 5} more" if len(moved) > 5 else ""
     names = ", ".join(d.what for d in moved[:5])
-    return Warn("drift", f"The input moved since training: {names}{more}.", evidence)
+    return [Warn("drift", f"The input moved since training: {names}{more}.", evidence)]
 
 
 def world_warnings(worlds: Mapping[str, World], later: str, earlier: str) -> tuple[Warn, ...]:
@@ -71,10 +75,42 @@ def withdrawn_because(worlds: Mapping[str, World], later: str, earlier: str) -> 
     return f"in {' and '.join(changed)}, {later} are another world than {earlier}" if changed else ""
 
 
+def model_warnings(models: Iterable[ModelReport]) -> list[Warn]:
+    """Models that stay out of service, and those that a simple rival beats on these tickets."""
+    found = []
+    for model in models:
+        name = model.name.capitalize()
+        deciding = [m for m in model.metrics if m.decides]
+        figures = ", ".join(
+            f"{metric_words(m.name)} {m.scorer.value:.3f}" for m in deciding if m.scorer.value is not None
+        )
+        if model.verdict == "no better than the baseline":
+            found.append(Warn("gate", f"{name} stays out of service.", model.note))
+        elif beaten(model):
+            found.append(Warn("gate", f"On these tickets {model.name} is no better than the majority.", figures))
+        elif LOSES in model.note:
+            known = [(m.name, b.estimate.value) for m in deciding for b in m.baselines if b.name == PLAIN]
+            plain = ", ".join(f"{metric_words(m)} {v:.3f}" for m, v in known if v is not None)
+            found.append(Warn("note", f"{name} loses to the plain pipeline.", f"{figures}; plain pipeline: {plain}"))
+    return found
+
+
+def chosen_words(chosen: Mapping[str, str]) -> str:
+    """What the tuning slice chose: the candidate, how the past is weighed, and what else has a say in it."""
+    name = chosen.get("candidate", chosen.get("view", ""))
+    more = [f"balance {chosen['balance']}"] if chosen.get("balance", "0") != "0" else []
+    more += [chosen["past"]] if "past" in chosen else []
+    more += [f"{key} {chosen[key]}" for key in ("C", "decision") if key in chosen]
+    return "; ".join(filter(None, [name.replace("_", " "), *more]))
+
+
 def queues(scored: pd.DataFrame) -> tuple[Queue, ...]:
     """Where tickets went, and by whose decision; the largest first."""
     counts = scored.groupby(["queue", "queue_reason"], dropna=False).size().reset_index(name="n")
-    rows = [Queue(str(q), str(r), int(n)) for q, r, n in zip(counts["queue"], counts["queue_reason"], counts["n"], strict=True)]
+    rows = [
+        Queue(str(q), str(r), int(n))
+        for q, r, n in zip(counts["queue"], counts["queue_reason"], counts["n"], strict=True)
+    ]
     return tuple(sorted(rows, key=lambda q: (-q.n, q.queue, q.reason)))
 
 
@@ -95,7 +131,7 @@ def hashes_of(folders: Iterable[Path]) -> dict[str, str]:
     for folder in folders:
         manifest = folder / artifact.MANIFEST
         files = [manifest] if manifest.is_file() else sorted(folder.glob("*.parquet"))
-        found |= {f"{folder.name}/{f.name}": artifact._sha256(f.read_bytes()) for f in files}
+        found |= {f"{folder.name}/{f.name}": hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
     return found
 
 

@@ -73,7 +73,9 @@ def routed(queue: np.ndarray, reason: np.ndarray, right: np.ndarray, months: np.
     )
 
 
-def realised(found: Routed, asked: Mapping[str, Any] | None, policy: RoutingPolicy, *, changed: str = "") -> Promise | None:
+def realised(
+    found: Routed, asked: Mapping[str, Any] | None, policy: RoutingPolicy, *, changed: str = ""
+) -> Promise | None:
     """The promise section; None where the scorer proposes no queue.
 
     Parameters

@@ -34,7 +34,9 @@ def report_files(report: Report, folder: Path) -> Path:
             _write(folder / name, text.encode("utf-8"))
     except OSError as error:
         what = "the report can't be written"
-        raise OutputError(what, where=str(folder), got=os.strerror(error.errno or 0), do="name another folder") from error
+        raise OutputError(
+            what, where=str(folder), got=os.strerror(error.errno or 0), do="name another folder"
+        ) from error
     return folder / PAGE
 
 

@@ -30,7 +30,9 @@ def taxonomy(prepared: Prepared, model: Trained) -> Taxonomy | None:
     lives = []
     for label, row in table.iterrows():
         name, counts = str(label), tuple(int(n) for n in row)
-        lives.append(LabelLife(name, counts, name in alive, renamed.get(name, ""), _note(name, counts, months, living["dead"])))
+        lives.append(
+            LabelLife(name, counts, name in alive, renamed.get(name, ""), _note(name, counts, months, living["dead"]))
+        )
     start = frame["created_at"].iloc[model.about["first_row"]] if living["start"] else None
     return Taxonomy(
         months=months,

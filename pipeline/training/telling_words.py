@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from pipeline.pages.findings import MIN_TICKETS_PER_WORD, ClassWords, TopWord
 from pipeline.tickets.schema import FIELD_PREFIX
+from pipeline.training.looked import Looked
 
 SHOWN = 10
 CERTAIN = 2.5
@@ -106,15 +107,22 @@ def leaning(held: Held, codes: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(ratio / np.sqrt(sum(1.0 / part for part in cells)))
 
 
-def class_words(texts: Documents, labels: np.ndarray, *, classes: Sequence[str]) -> tuple[ClassWords, ...]:
+def spoken_of(looked: Looked) -> dict[str, str]:
+    """Classes whose words are shown, most frequent first, and how the page names them."""
+    if looked.target == "escalated":
+        return {"1": "escalated"}
+    return {c: c for c in sorted(looked.trained, key=lambda c: (-looked.trained[c], c))}
+
+
+def class_words(texts: Documents, labels: np.ndarray, *, classes: Mapping[str, str]) -> tuple[ClassWords, ...]:
     """The words that speak most for each class, only those that ten tickets and more hold.
 
     Parameters
     ----------
     labels : ndarray of str, shape (n,)
         Of the training tickets.
-    classes : sequence of str
-        Those to speak of, in the order of the answer.
+    classes : dict
+        Those to speak of, in the order of the answer → how they are named there.
     """
     held = count(texts, fewest=MIN_TICKETS_PER_WORD)
     if held is None or len(texts.texts) < 2 * MIN_TICKETS_PER_WORD:
@@ -123,7 +131,7 @@ def class_words(texts: Documents, labels: np.ndarray, *, classes: Sequence[str])
     scores = leaning(held, codes, len(names))
     tickets = np.asarray(held.matrix.sum(axis=0)).ravel().astype(int)
     found = []
-    for label in classes:
+    for label, named in classes.items():
         place = np.flatnonzero(names == label)
         if not len(place):
             continue
@@ -131,5 +139,5 @@ def class_words(texts: Documents, labels: np.ndarray, *, classes: Sequence[str])
         best = [j for j in np.argsort(-row, kind="stable")[:SHOWN] if row[j] >= CERTAIN]
         if best:
             top = tuple(TopWord(str(held.words[j]), round(float(row[j]), 2), int(tickets[j])) for j in best)
-            found.append(ClassWords(str(label), top))
+            found.append(ClassWords(named, top))
     return tuple(found)

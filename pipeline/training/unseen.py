@@ -57,7 +57,7 @@ def unseen(raw: Raw, scorers: Sequence[Scorer]) -> Unseen:
     settings = scorers[0].settings
     _, outcomes = relabel(raw, settings.outcomes)
     labelled = attach(raw.tickets, outcomes, cut=None).frame
-    known = labelled[[c for c in labelled if c.startswith(LABEL_PREFIX)]].notna().any(axis=1).to_numpy()
+    known = labelled[_columns(labelled, LABEL_PREFIX)].notna().any(axis=1).to_numpy()
     hashes = np.array([id_hash(str(i)) for i in raw.tickets["ticket_id"]])
     learned = np.isin(hashes, sorted(scorers[0].about["trained"]["ids"]))
     seen = learned.copy()
@@ -95,7 +95,9 @@ def require(found: Unseen, where: Path | None) -> None:
     """
     if len(found.tickets):
         return
-    beside = "SCORER.report/index.html" if where is None else str(where.with_name(f"{where.name}.report") / "index.html")
+    beside = (
+        "SCORER.report/index.html" if where is None else str(where.with_name(f"{where.name}.report") / "index.html")
+    )
     raise InputError(
         "every ticket with an outcome is one that the scorer was trained on",
         where="RAW_DIR",
@@ -105,7 +107,7 @@ def require(found: Unseen, where: Path | None) -> None:
 
 
 def lesson_rows(found: Unseen, scorer: Scorer, target: str) -> np.ndarray:
-    """Positions in `trained` of the tickets that this model learned from: known at the cut, with a label that it knows."""
+    """Positions in `trained` of the tickets that this model learned from: known at the cut, of a label it knows."""
     about = scorer.about["models"].get(target, {})
     labels = found.trained.get(LABEL_PREFIX + target)
     if labels is None:
@@ -124,16 +126,20 @@ def _in_time(frame: pd.DataFrame) -> np.ndarray:
 
 def _parsed(raw: Raw, labelled: pd.DataFrame, rows: np.ndarray, settings: Any) -> pd.DataFrame:
     parsed = parse(raw.tickets.iloc[rows], settings.tickets).reset_index(drop=True)
-    for name in [c for c in labelled if c.startswith((LABEL_PREFIX, KNOWN_PREFIX))]:
+    for name in [*_columns(labelled, LABEL_PREFIX), *_columns(labelled, KNOWN_PREFIX)]:
         parsed[name] = labelled[name].iloc[rows].reset_index(drop=True)
     return parsed
 
 
 def _known_at_cut(labelled: pd.DataFrame, cut: str | None) -> pd.DataFrame:
     """The labels of these rows without those that became known at the cut or later."""
-    labels = labelled[[c for c in labelled if c.startswith(LABEL_PREFIX)]].copy()
+    labels = labelled[_columns(labelled, LABEL_PREFIX)].copy()
     if cut is not None:
-        for name in labels:
+        for name in _columns(labelled, LABEL_PREFIX):
             late = labelled[KNOWN_PREFIX + name.removeprefix(LABEL_PREFIX)] >= pd.Timestamp(cut)
-            labels[name] = labels[name].mask(late)
+            labels[name] = labels[name].mask(late.to_numpy())
     return labels
+
+
+def _columns(frame: pd.DataFrame, prefix: str) -> list[str]:
+    return [c for c in map(str, frame.columns) if c.startswith(prefix)]

@@ -1,9 +1,10 @@
-"""Whether the later tickets come from another world: label shares further apart than chance and usual change explain."""
+"""Whether later tickets come from another world: label shares further apart than chance and usual change explain."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,7 +20,7 @@ Neighbouring tenths of real desks' histories differ by 0.00 to 0.12 beyond chanc
 labels moves 0.46 to 0.86."""
 
 USUAL_TIMES = 3.0
-"""It must also be so many times the usual distance of neighbouring blocks: where labels always swing, a swing is no news."""
+"""And so many times the usual distance of neighbouring blocks: where labels always swing, a swing is no news."""
 
 BLOCKS = 10
 LATE = 0.2
@@ -135,7 +136,7 @@ def usual_distance(labels: np.ndarray, blocks: int = BLOCKS) -> float:
         return 0.0
     names, codes = np.unique(labels, return_inverse=True)
     counts = [np.bincount(part, minlength=len(names)).astype(float) for part in np.array_split(codes, blocks)]
-    beyond = [_distance(a, b) - _chance(a, b) for a, b in zip(counts[:-1], counts[1:], strict=True)]
+    beyond = [_distance(a, b) - _chance(a, b) for a, b in pairwise(counts)]
     return max(float(np.median(beyond)), 0.0)
 
 
