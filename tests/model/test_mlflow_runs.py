@@ -18,7 +18,6 @@ from pipeline.config import Encoder, Params, Tracking
 from pipeline.errors import InputError, OutputError
 from pipeline.scorer import Scorer
 from pipeline.tracking.runs import CHAMPION, REPORT_FILES, data_hash, registered_name, track_evaluation, track_training
-from pipeline.tracking.signature import input_columns, requirements_of
 
 pytestmark = pytest.mark.skipif(find_spec("mlflow") is None, reason="the extra `tracking` isn't installed")
 
@@ -143,12 +142,16 @@ def test_the_name_of_the_model_is_one_that_mlflow_takes() -> None:
 
 
 def test_what_the_scorer_looks_at_is_in_the_signature(small_scorer: Path, small_raw: Path) -> None:
+    from pipeline.tracking.signature import input_columns
+
     columns = input_columns(Scorer.load(small_scorer))
     stored = pd.read_parquet(small_raw / "tickets.parquet").columns
     assert set(columns) == {*stored, "as_of", "error"}
 
 
 def test_the_packages_are_pinned_and_torch_is_named_only_where_it_is_used() -> None:
+    from pipeline.tracking.signature import requirements_of
+
     for name, extra in (("none", False), ("static", False), ("minilm", True)):
         wanted = requirements_of(Params(encoder=Encoder(name=name)))
         assert any(r.startswith("torch") for r in wanted) == extra
