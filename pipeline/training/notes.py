@@ -81,9 +81,8 @@ def model_warnings(models: Iterable[ModelReport]) -> list[Warn]:
     for model in models:
         name = model.name.capitalize()
         deciding = [m for m in model.metrics if m.decides]
-        figures = ", ".join(
-            f"{metric_words(m.name)} {m.scorer.value:.3f}" for m in deciding if m.scorer.value is not None
-        )
+        mine = [(m.name, m.scorer.value) for m in deciding]
+        figures = ", ".join(f"{metric_words(m)} {v:.3f}" for m, v in mine if v is not None)
         if model.verdict == "no better than the baseline":
             found.append(Warn("gate", f"{name} stays out of service.", model.note))
         elif beaten(model):
