@@ -23,6 +23,9 @@ CANDIDATES: dict[str, tuple[tuple[View, float], ...]] = {
 }
 """Candidate → experts and their weights in the mean of log-probabilities (a geometric mean)."""
 
+LEAD = 1e-6
+"""What calibration leaves at least between the first and the second probability: it never changes what is said."""
+
 
 @dataclass(frozen=True)
 class TopicModel:
@@ -99,21 +102,13 @@ def with_confidence(probabilities: np.ndarray, beta: Beta) -> np.ndarray:
     """The highest probability of each row calibrated; the others keep their proportions and never overtake it."""
     if len(probabilities) == 0:
         return probabilities
-    rows = np.arange(len(probabilities))
-    best = probabilities.argmax(axis=1)
-    top = probabilities[rows, best]
-    wanted = beta.apply(top)
-    second = np.where(
-        probabilities.shape[1] > 1,
-        np.partition(probabilities, -2, axis=1)[:, -2] if probabilities.shape[1] > 1 else 0.0,
-        0.0,
-    )
-    rest = np.maximum(1.0 - top, 1e-12)
-    # the least confidence that still leaves the second below the first: c ≥ second · (1 - c) / rest
-    least = second / (rest + second + 1e-12)
-    wanted = (
-        np.clip(np.maximum(wanted, least), 0.0, 1.0 - 1e-9) if probabilities.shape[1] > 1 else np.clip(wanted, 0.0, 1.0)
-    )
-    scaled = probabilities * ((1.0 - wanted) / rest)[:, None]
-    scaled[rows, best] = wanted
-    return np.asarray(scaled)
+    rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
+    others = probabilities.copy()
+    others[rows, best] = 0.0
+    second, rest = others.max(axis=1), np.maximum(others.sum(axis=1), 1e-300)
+    # the least confidence that still leaves the second below the first: c > second · (1 - c) / rest
+    least = second / (rest + second) + LEAD
+    wanted = np.clip(np.maximum(beta.apply(probabilities[rows, best]), least), 0.0, 1.0 - 1e-9)
+    others *= ((1.0 - wanted) / rest)[:, None]
+    others[rows, best] = wanted
+    return np.asarray(others)
