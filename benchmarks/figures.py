@@ -52,7 +52,8 @@ def page(results: dict[str, Result]) -> str:
     """The whole page."""
     rows = [results[n] for n in ROWS if n in results]
     kept = [results[n] for n in PROMISES if n in results]
-    parts = [HEAD, quality(rows), short(rows), parts_of_tests(rows), promised(kept), by_period(kept)]
+    parts = [HEAD, quality(rows), short(rows), parts_of_tests(rows), promised(kept)]
+    parts += [by_period(kept), evaluated(rows + kept)]
     parts += [speed(results["speed"]) if "speed" in results else "", durations(rows + kept), conditions(rows + kept)]
     return "\n".join(p for p in parts if p)
 
@@ -69,9 +70,9 @@ def quality(rows: list[Result]) -> str:
     body = []
     for row in rows:
         if "left_out" in row:
-            body.append([row["title"], "–", "–", "–", "–", f"left out: {row['left_out']}", ""])
+            body.append([row["title"], "–", "–", "–", "no figure", f"the model is left out: {row['left_out']}", ""])
         elif not row["figures"]:
-            body.append([row["title"], "–", "–", "–", "–", row.get("words", "no figure is asked"), ""])
+            body.append([row["title"], "–", "–", "–", "no figure", "the model is in service", ""])
         for i, f in enumerate(row["figures"]):
             title = row["title"] if i == 0 else ""
             body.append([title, f["words"], _number(f["plain"]), _number(f["best"]), asked(f), reached(f), verdict(f)])
@@ -88,6 +89,13 @@ def short(rows: list[Result]) -> str:
             said = f"{f['reached']:.4f} where {asked(f)} is asked, short by {by:.4f}{far}"
             found.append(f"- {row['title']}{words}, {f['words']}: {said}.")
     return "\n".join(["### What falls short", "", *found]) + "\n" if found else ""
+
+
+def evaluated(results: list[Result]) -> str:
+    """What `triage evaluate` says by itself."""
+    found = [(r["title"], words) for r in results for words in r["evaluated"]]
+    lines = [f"- {title}: {words}" for title, words in found]
+    return "\n".join(["### What `triage evaluate` says by itself", "", *lines]) + "\n" if lines else ""
 
 
 def parts_of_tests(rows: list[Result]) -> str:
@@ -122,8 +130,8 @@ def promised(results: list[Result]) -> str:
         promised_share = "nothing" if r["asked"] is None else f"{r['asked']:.4f}"
         share = f"{w['routed'] / w['tickets']:.1%} of {w['tickets']:,}"
         state = {True: "kept", False: "broken", None: "withdrawn: nothing is routed"}[r["kept"]]
-        if r.get("verdict") == "withdrawn":
-            state = f"withdrawn: {r['reason']}"
+        if any("withdrawn" in words for words in r["evaluated"] if words.startswith("promise")):
+            state = f"{state}; `triage evaluate` withdraws it"
         body.append([r["title"], r["asked_words"], promised_share, share, error(w), f"{w['error_if_all']:.4f}", state])
     columns = [
         "data",

@@ -69,7 +69,8 @@ def main() -> int:
 def row(name: str, spec: Row, shop: Workshop) -> dict[str, Any]:
     """One row of the table."""
     scored = shop.scored(spec.job, spec.scored)
-    result = common(name, spec.title, spec.job, shop) | {"kind": "row"}
+    evaluated = shop.evaluated(spec.job) if spec.evaluate else []
+    result = common(name, spec.title, spec.job, shop) | {"kind": "row", "evaluated": evaluated}
     model = result["models"][spec.model]
     if not model["in_service"]:
         return result | {"left_out": model["why_none"], "figures": [], "also": {}}
@@ -99,6 +100,7 @@ def promise(name: str, spec: PromiseRow, shop: Workshop) -> dict[str, Any]:
     rows["key"] = rows["part"] + " " + rows["key"]
     given = shop.about(spec.job)["promise"] or {"max_error": None, "note": "there is none"}
     found = promises.judged(rows, given["max_error"], spec.by)
+    found["evaluated"] = shop.evaluated(spec.job) if spec.by == "month" else []
     result = common(name, spec.title, spec.job, shop) | {"kind": "promise", "asked_words": spec.asked}
     return result | {"note": given["note"], "scorer_expected": given, **found}
 
@@ -154,7 +156,7 @@ def lines(result: dict[str, Any]) -> list[str]:
             f"of {w['tickets']}; all: {w['error_if_all']:.4f}  {state}"
         ]
     if "left_out" in result:
-        return [f"{result['title']:<42} left out: {result['left_out']}"]
+        return [f"{result['title']:<42} left out: {result['left_out']}", *(f"    {x}" for x in result["evaluated"])]
     made = [_line(result["title"], f) for f in result["figures"]]
     made += [_line(f"{result['title']}, {words}", f) for words, part in result["also"].items() for f in part["figures"]]
     return made

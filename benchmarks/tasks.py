@@ -88,8 +88,10 @@ class Row:
     figures : tuple of Figure
     model : str
         The scorer's model that is judged.
-    also : dict
-        Parts of the test that are judged by themselves too: words → function in `truth`, and its figures.
+    also : tuple of (words, truth, figures)
+        Parts of the test that are judged by themselves too.
+    evaluate : bool
+        Whether what `triage evaluate` says is kept beside the figures.
     """
 
     title: str
@@ -100,6 +102,7 @@ class Row:
     figures: tuple[Figure, ...]
     model: str
     also: tuple[tuple[str, str, tuple[Figure, ...]], ...] = ()
+    evaluate: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class PromiseRow:
     asked : str
         In words.
     by : str
-        `month` or `fifth`.
+        `month` (then `triage evaluate` is asked too) or `fifth`.
     """
 
     title: str
@@ -202,7 +205,9 @@ ROWS = {
         "priority",
         (("titles a person wrote", "mozilla_written", WRITTEN),),
     ),
-    "openoffice-priority": Row("OpenOffice bug priority", "openoffice", "bugs", LEVELS, "openoffice", (), "priority"),
+    "openoffice-priority": Row(
+        "OpenOffice bug priority", "openoffice", "bugs", LEVELS, "openoffice", (), "priority", evaluate=True
+    ),
     "incidents-sla": Row(
         "incidents, SLA missed", "incidents-sla", "log", ("escalation",), "incidents_sla",
         (

@@ -114,6 +114,16 @@ class Workshop:
             raise FailedError(done.stderr.strip())
         return dict(json.loads(done.stdout))
 
+    def evaluated(self, name: str) -> list[str]:
+        """What `triage evaluate` says of the promise and warns of, on the tickets after the cut."""
+        scorer, step = self.trained(name), f"evaluate-{name}"
+        report = self._folder(name) / "report"
+        command = ["evaluate", "--raw", str(self.imported(JOBS[name].source)), "--scorer", str(scorer)]
+        stamp = _hash(self._seconds_file(f"run-{name}").read_text("utf-8"), command)
+        self._step(step, stamp, report, [*command, "--out", str(report)])
+        log = self._seconds_file(step).with_suffix(".log").read_text("utf-8")
+        return [line.removeprefix("! ") for line in log.splitlines() if line.startswith(("promise: ", "! "))]
+
     def about(self, name: str) -> dict[str, Any]:
         """What the scorer's manifest says about it."""
         manifest = json.loads((self._folder(name) / "scorer" / "manifest.json").read_text("utf-8"))
@@ -122,6 +132,7 @@ class Workshop:
     def seconds(self, name: str) -> dict[str, float]:
         """How long each step of a job took when it was done."""
         steps = [f"import-{JOBS[name].source}", f"run-{name}", *(f"score-{name}-{part}" for part in JOBS[name].scored)]
+        steps.append(f"evaluate-{name}")
         found = {s: self._seconds_file(s) for s in steps}
         return {s: json.loads(p.read_text("utf-8"))["seconds"] for s, p in found.items() if p.exists()}
 
