@@ -107,8 +107,8 @@ class Escalation:
 class Promise:
     """At most this share wrong among the tickets that the machine routes."""
 
-    max_error: float | None = None
-    error_ratio: float | None = 0.5
+    max_error: float | None = 0.1
+    error_ratio: float | None = None
     per: Literal["all", "queue"] = "all"
     certainty: float = 0.95
 

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline import artifact, config
+from pipeline.answer import Answer
 from pipeline.artifact import State
 from pipeline.config import Params
 from pipeline.errors import IntegrityError, TriageError, VersionError
 from pipeline.estimators.escalation import EscalationModel
-from pipeline.estimators.explain import Neighbours, explain_priority, explain_risk, explain_topic
+from pipeline.estimators.explain import Neighbours, Said, explain_priority, explain_risk, explain_topic
 from pipeline.estimators.priority import PriorityModel
 from pipeline.estimators.scope import Scope
 from pipeline.estimators.topic import TopicModel
@@ -24,7 +25,7 @@ from pipeline.features.build import Blocks, FeatureBuilder
 from pipeline.features.encoder import encoder_from_state
 from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
-from pipeline.tickets.schema import conform, schema_hash
+from pipeline.tickets.schema import schema_hash
 
 FORMAT = 1
 """Raised when stored parts come to mean something else, so that an older scorer is refused and not misread."""
@@ -110,14 +111,17 @@ class Scorer:
         """
         parsed = parse(tickets, self.settings.tickets)
         index, parsed = parsed.index, parsed.reset_index(drop=True)
-        parsed["error"] = parsed["error"].astype(object).where(parsed["error"].notna(), None)
+        answer = Answer(len(parsed))
+        everything = np.arange(len(parsed))
+        for name in ("ticket_id", "language", "error"):
+            answer.put(name, everything, _plain(parsed[name]))
+        answer.put("scorer_version", everything, [self.version] * len(parsed))
         good = np.flatnonzero(parsed["error"].isna())
-        scored = self._frame(parsed)
-        for rows, blocks in self._blocks(parsed, good):
-            self._fill(scored, parsed, rows, blocks, explain)
-        self._route(scored, parsed)
-        scored.index = index
-        return scored
+        for rows, blocks in self._blocks(parsed, good, answer):
+            self._fill(answer, parsed, rows, blocks, explain)
+        self._route(answer, parsed)
+        as_of = parsed["as_of"].fillna(parsed["created_at"]) if "as_of" in parsed else parsed["created_at"]
+        return answer.frame(as_of, index)
 
     def score_batches(self, frames: Iterable[pd.DataFrame], *, explain: bool = False) -> Iterator[pd.DataFrame]:
         """Score frame after frame; memory holds one at a time."""
@@ -191,125 +195,79 @@ class Scorer:
         policy = RoutingPolicy(settings.routing, thresholds, _number(parts["policy"]["oos_threshold"]))
         return cls(settings, builder, models, policy, Neighbours.from_state(parts["neighbours"]), about, version)
 
-    def _frame(self, parsed: pd.DataFrame) -> pd.DataFrame:
-        """All columns, with what is known without a model."""
-        as_of = parsed["as_of"].fillna(parsed["created_at"]) if "as_of" in parsed else parsed["created_at"]
-        seed = pd.DataFrame(
-            {
-                "ticket_id": parsed["ticket_id"],
-                "as_of": as_of,
-                "language": parsed["language"],
-                "error": parsed["error"],
-                "scorer_version": self.version,
-            }
-        )
-        scored = conform(seed, "scored")
-        for name in ("topic", "queue", "queue_reason", "priority", "summary", "error"):
-            scored[name] = scored[name].astype(object).where(scored[name].notna(), None)
-        return scored
-
-    def _blocks(self, parsed: pd.DataFrame, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Blocks]]:
+    def _blocks(self, parsed: pd.DataFrame, rows: np.ndarray, answer: Answer) -> Iterator[tuple[np.ndarray, Blocks]]:
         """Blocks of the good rows; if one row makes them fail, each row goes alone and the bad one gets a code."""
         if len(rows) == 0:
             return
         try:
-            yield rows, self.builder.transform(parsed.iloc[rows])
+            yield rows, self.builder.transform(parsed if len(rows) == len(parsed) else parsed.iloc[rows])
         except (ValueError, ArithmeticError, IndexError, KeyError, TypeError, UnicodeError, RuntimeError):
             if len(rows) == 1:
-                parsed.loc[rows, "error"] = "unscorable"
+                answer.put("error", rows, ["unscorable"])
                 return
             for row in rows:
-                yield from self._blocks(parsed, np.array([row]))
+                yield from self._blocks(parsed, np.array([row]), answer)
 
-    def _fill(
-        self, scored: pd.DataFrame, parsed: pd.DataFrame, rows: np.ndarray, blocks: Blocks, explain: bool
-    ) -> None:
+    def _fill(self, answer: Answer, parsed: pd.DataFrame, rows: np.ndarray, blocks: Blocks, explain: bool) -> None:
         models, n = self.models, len(rows)
-        explanations: list[dict[str, Any]] = [
-            {"topic": None, "priority": None, "escalation": None, "articles": []} for _ in range(n)
-        ]
-        part = parsed.iloc[rows]
-        texts = part["text"].fillna("").astype(object).tolist() if explain else []
+        topics = levels = None
         if models.topic is not None:
-            probabilities = models.topic.probabilities(blocks)
-            _put_labels(scored, rows, models.topic.classes, probabilities, self.settings.topic.shown_candidates)
+            topics = models.topic.probabilities(blocks)
+            answer.put_labels(rows, models.topic.classes, topics, self.settings.topic.shown_candidates)
             if models.scope is not None:
-                _put(scored, rows, "topic_oos_score", models.scope.score(probabilities.max(axis=1), blocks.meaning))
-            if explain:
-                found = explain_topic(
-                    models.topic,
-                    self.builder,
-                    blocks,
-                    probabilities,
-                    part,
-                    texts,
-                    self.neighbours,
-                    self.settings.explain,
-                )
-                for item, value in zip(explanations, found, strict=True):
-                    item["topic"] = value
+                answer.put("topic_oos_score", rows, models.scope.score(topics.max(axis=1), blocks.meaning))
         if models.queue is not None:
             proposed = models.queue.probabilities(blocks)
-            best = proposed.argmax(axis=1)
-            _put(scored, rows, "queue", [models.queue.classes[i] for i in best])
-            scored.loc[rows, "_queue_confidence"] = proposed[np.arange(n), best]
+            answer.put("queue", rows, [models.queue.classes[i] for i in proposed.argmax(axis=1)])
+            answer.queue_confidence[rows] = proposed.max(axis=1)
         if models.priority is not None:
             levels = models.priority.probabilities(blocks)
-            chosen = models.priority.decide(levels)
-            _put(scored, rows, "priority", [models.priority.levels[i] for i in chosen])
-            _put(scored, rows, "priority_confidence", levels[np.arange(n), chosen])
-            named = [dict(zip(models.priority.levels, map(float, row), strict=True)) for row in levels]
-            _put(scored, rows, "priority_probabilities", named)
-            if explain:
-                for item, value in zip(
-                    explanations,
-                    explain_priority(models.priority, self.builder, blocks, levels, part, texts, self.settings.explain),
-                    strict=True,
-                ):
-                    item["priority"] = value
+            answer.put_levels(rows, models.priority.levels, levels, models.priority.decide(levels))
         if models.escalation is not None:
-            _put(scored, rows, "escalation_risk", models.escalation.risk(blocks))
-            if explain:
-                for item, value in zip(
-                    explanations,
-                    explain_risk(models.escalation, self.builder, blocks, part, texts, self.settings.explain),
-                    strict=True,
-                ):
-                    item["escalation"] = value
-        _put(scored, rows, "articles", [[] for _ in range(n)])
-        _put(scored, rows, "similar", [[] for _ in range(n)])
+            answer.put("escalation_risk", rows, models.escalation.risk(blocks))
+        answer.put("articles", rows, [[] for _ in range(n)])
+        answer.put("similar", rows, [[] for _ in range(n)])
         if explain:
-            _put(scored, rows, "explanation", explanations)
+            said = Said(self.builder, blocks, parsed.iloc[rows], self.settings.explain)
+            answer.put("explanation", rows, self._explain(said, topics, levels))
 
-    def _route(self, scored: pd.DataFrame, parsed: pd.DataFrame) -> None:
-        topic = scored["topic"].tolist()
+    def _explain(self, said: Said, topics: np.ndarray | None, levels: np.ndarray | None) -> list[dict[str, Any]]:
+        nothing: list[Any] = [None] * len(said)
+        models = self.models
+        topic, priority, risk = nothing, nothing, nothing
+        if models.topic is not None and topics is not None:
+            topic = explain_topic(models.topic, said, topics, self.neighbours)
+        if models.priority is not None and levels is not None:
+            priority = explain_priority(models.priority, said, levels)
+        if models.escalation is not None:
+            risk = explain_risk(models.escalation, said)
+        return [
+            {"topic": t, "priority": p, "escalation": e, "articles": []}
+            for t, p, e in zip(topic, priority, risk, strict=True)
+        ]
+
+    def _route(self, answer: Answer, parsed: pd.DataFrame) -> None:
+        topic: list[str | None] = answer["topic"].tolist()
         if self.models.queue is not None:
-            label = scored["queue"].tolist()
-            confidence = (
-                scored.pop("_queue_confidence").to_numpy(dtype=float)
-                if "_queue_confidence" in scored
-                else np.zeros(len(scored))
-            )
+            label, confidence = answer["queue"].tolist(), answer.queue_confidence
         else:
             label = [self.policy.queue_of(t) if t is not None else None for t in topic]
-            confidence = scored["topic_confidence"].to_numpy(dtype=float)
-        error = parsed["error"].astype(object).where(parsed["error"].notna(), None)
-        scored["error"] = error.to_numpy()
+            confidence = answer["topic_confidence"]
         has_text = bool(self.about.get("has_text", True))
-        silent = [has_text and not _WORD.search(t or "") for t in parsed["text"].fillna("")]
-        fallback = [code or ("no_text" if quiet else None) for code, quiet in zip(error, silent, strict=True)]
+        silent = [has_text and not _WORD.search(t or "") for t in _plain(parsed["text"])]
+        fallback = [code or ("no_text" if quiet else None) for code, quiet in zip(answer["error"], silent, strict=True)]
         decision = self.policy.decide(
             parsed,
             label=label,
             confidence=confidence,
             topic=topic,
-            priority=scored["priority"].tolist(),
-            oos=scored["topic_oos_score"].to_numpy(dtype=float),
+            priority=answer["priority"].tolist(),
+            oos=answer["topic_oos_score"],
             fallback=fallback,
         )
-        scored["queue"] = pd.Series(decision.queue, index=scored.index, dtype=object)
-        scored["queue_reason"] = pd.Series(decision.reason, index=scored.index, dtype=object)
-        scored["scorer_version"] = self.version
+        everything = np.arange(answer.size)
+        answer.put("queue", everything, decision.queue)
+        answer.put("queue_reason", everything, decision.reason)
 
 
 def library_versions() -> dict[str, str]:
@@ -337,27 +295,9 @@ def _check_versions(about: dict[str, Any]) -> None:
             )
 
 
-def _put(scored: pd.DataFrame, rows: np.ndarray, name: str, values: Any) -> None:
-    column = scored[name].to_numpy(copy=True)
-    if column.dtype == object:
-        for row, value in zip(rows, values, strict=True):
-            column[row] = value
-    else:
-        column[rows] = values
-    scored[name] = pd.Series(column, index=scored.index, dtype=scored[name].dtype)
-
-
-def _put_labels(
-    scored: pd.DataFrame, rows: np.ndarray, classes: tuple[str, ...], probabilities: np.ndarray, shown: int
-) -> None:
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :shown]
-    _put(scored, rows, "topic", [classes[i] for i in order[:, 0]])
-    _put(scored, rows, "topic_confidence", probabilities[np.arange(len(rows)), order[:, 0]])
-    candidates = [
-        [{"label": classes[i], "probability": float(row[i])} for i in best]
-        for best, row in zip(order, probabilities, strict=True)
-    ]
-    _put(scored, rows, "topic_candidates", candidates)
+def _plain(values: pd.Series) -> list[str | None]:
+    """Text of a column, None where it is null."""
+    return [v if isinstance(v, str) else None for v in values.tolist()]
 
 
 def _finite(value: Any) -> Any:

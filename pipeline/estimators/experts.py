@@ -106,8 +106,8 @@ class Expert:
         """Shape (n, k)."""
         return self.link.apply(self.scores(blocks))
 
-    def contributions(self, row: Blocks, chosen: int, rival: int) -> tuple[np.ndarray, np.ndarray, float]:
-        """Of one row: (columns of [terms | one_hot], what each adds to chosen over rival, what meaning and base add).
+    def contributions(self, row: Blocks, chosen: int, rival: int) -> tuple[np.ndarray, np.ndarray, float, float]:
+        """Of one row: columns of [terms | one_hot], what each adds to chosen over rival, what meaning and base add.
 
         The link bends scores, so shares of the score are scaled by the slope of its secant between the two classes:
         they add up to the difference of log-probabilities, exactly.
@@ -116,7 +116,7 @@ class Expert:
         bent = self.link.apply(scores)[0]
         gap, straight = float(bent[chosen] - bent[rival]), float(scores[0, chosen] - scores[0, rival])
         if isinstance(self.model, Kernel) or abs(straight) < 1e-12:
-            return np.zeros(0, dtype=np.int64), np.zeros(0), gap
+            return np.zeros(0, dtype=np.int64), np.zeros(0), gap, 0.0
         slope = gap / straight
         places, shares = self.model.contributions(view(row, self.view, self.columns), chosen, rival)
         terms = 0 if self.view == "meaning" else row.terms.shape[1]
@@ -130,7 +130,8 @@ class Expert:
             else 0,
             places,
         )
-        return target[named], shares[named] * slope, gap - float(shares[named].sum()) * slope
+        base = float(self.model.intercepts[chosen] - self.model.intercepts[rival]) * slope
+        return target[named], shares[named] * slope, float(shares[~named].sum()) * slope, base
 
     def state(self) -> State:
         """What is stored."""

@@ -14,7 +14,7 @@ from pipeline.estimators.escalation import EscalationModel
 from pipeline.estimators.priority import PriorityModel, view
 from pipeline.estimators.topic import TopicModel
 from pipeline.features.build import Blocks, FeatureBuilder
-from pipeline.features.text import term_names
+from pipeline.features.text import BITS, term_names
 from pipeline.tickets.schema import FIELD_PREFIX
 
 Found = dict[str, Any]
@@ -59,140 +59,111 @@ class Neighbours:
         return cls(tuple(state["ids"]), tuple(state["labels"]), state["vectors"])
 
 
-def explain_topic(
-    model: TopicModel,
-    builder: FeatureBuilder,
-    blocks: Blocks,
-    probabilities: np.ndarray,
-    tickets: pd.DataFrame,
-    texts: list[str],
-    neighbours: Neighbours,
-    settings: Explain,
-) -> list[Found]:
+class Said:
+    """The tickets that are explained, and the names of what was counted in them (found once for all models)."""
+
+    def __init__(self, builder: FeatureBuilder, blocks: Blocks, tickets: pd.DataFrame, settings: Explain) -> None:
+        self.blocks, self.settings = blocks, settings
+        self.fields = builder.fields.names
+        self._places = builder.terms.places
+        self._field_of = builder.fields.one_hot_fields()
+        self._tickets = tickets.to_dict("records")
+        self._words = [term_names(str(t.get("text") or ""), builder.settings) for t in self._tickets]
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def row(self, i: int) -> Blocks:
+        """The blocks of one ticket."""
+        return self.blocks.take(np.array([i]))
+
+    def field(self, i: int, name: str) -> str:
+        """A field and its value, as an explanation shows it."""
+        value = self._tickets[i].get(name)
+        shown = str(value)[:60] if isinstance(value, str) else ""
+        return f"{name.removeprefix(FIELD_PREFIX)} = {shown}" if name != "customer_id" else "customer"
+
+    def named(self, i: int, columns: np.ndarray, shares: np.ndarray) -> list[Found]:
+        """The strongest words and fields by name; the rest (pieces of words among it) in one line: nothing is lost."""
+        terms, words = len(self._places), self._words[i]
+        by_name: dict[tuple[str, str], float] = {}
+        for column, share in zip(columns[columns >= terms], shares[columns >= terms], strict=True):
+            key = ("field", self.field(i, self._field_of[int(column) - terms]))
+            by_name[key] = by_name.get(key, 0.0) + float(share)
+        is_word = columns < terms
+        is_word[is_word] = (
+            self._places[columns[is_word]] >> BITS
+        ) % 2 == 0  # segments of words and characters alternate
+        hashed = self._places[columns[is_word]] & (2**BITS - 1)
+        for place, share in zip(hashed.tolist(), shares[is_word].tolist(), strict=True):
+            if (name := words.get(place)) is not None:
+                by_name["word", name] = by_name.get(("word", name), 0.0) + share
+        order = sorted(by_name, key=lambda k: (-abs(by_name[k]), k))
+        kept = [k for k in order if k[0] == "field"] + [k for k in order if k[0] == "word"][: self.settings.words]
+        rest = float(shares.sum()) - sum(by_name[k] for k in kept)
+        found = [{"kind": kind, "name": name, "value": by_name[kind, name]} for kind, name in kept]
+        return [*found, {"kind": "rest", "name": "other words and parts of words", "value": rest}]
+
+
+def explain_topic(model: TopicModel, said: Said, probabilities: np.ndarray, neighbours: Neighbours) -> list[Found]:
     """Of each row: the chosen label, the runner-up, and what speaks for the one against the other, in log-odds."""
-    near = neighbours.nearest(blocks.meaning, settings.neighbours)
+    near = neighbours.nearest(said.blocks.meaning, said.settings.neighbours)
     order = np.argsort(-probabilities, axis=1, kind="stable")
     explained = []
-    for i in range(len(blocks)):
+    for i in range(len(said)):
         chosen, rival = int(order[i, 0]), int(order[i, min(1, order.shape[1] - 1)])
-        columns, shares, meaning, base = model.contributions(blocks.take(np.array([i])), chosen, rival)
-        named = _named(builder, tickets.iloc[i], texts[i], columns, shares, settings.words)
-        named += [
-            {"kind": "meaning", "name": "meaning", "value": meaning},
-            {"kind": "base", "name": "how frequent the labels are", "value": base},
-        ]
+        columns, shares, meaning, base = model.contributions(said.row(i), chosen, rival)
+        parts = [*said.named(i, columns, shares), _part("meaning", "meaning", meaning)]
         against = model.classes[rival] if rival != chosen else None
-        explained.append(
-            {"label": model.classes[chosen], "against": against, "contributions": _closed(named), "nearest": near[i]}
-        )
+        parts.append(_part("base", "how frequent the labels are", base))
+        explained.append(_explained(model.classes[chosen], against, parts, near[i]))
     return explained
 
 
-def explain_priority(
-    model: PriorityModel,
-    builder: FeatureBuilder,
-    blocks: Blocks,
-    probabilities: np.ndarray,
-    tickets: pd.DataFrame,
-    texts: list[str],
-    settings: Explain,
-) -> list[Found]:
+def explain_priority(model: PriorityModel, said: Said, probabilities: np.ndarray) -> list[Found]:
     """Of each row: the chosen level, the next likely, and what speaks for it in the multinomial member, in log-odds."""
     chosen_rows, explained = model.decide(probabilities), []
-    for i in range(len(blocks)):
+    for i in range(len(said)):
         chosen = int(chosen_rows[i])
         rival = int(np.argmax(np.where(np.arange(len(model.levels)) == chosen, -1.0, probabilities[i])))
-        row = blocks.take(np.array([i]))
+        row = said.row(i)
         columns, shares = model.multinomial.contributions(view(row, model.view), chosen, rival)
         width = row.terms.shape[1] + row.one_hot.shape[1]
         if model.view == "meaning":
             fields = columns >= row.meaning.shape[1]
             columns = np.where(fields, columns - row.meaning.shape[1] + row.terms.shape[1], width)
         inside = columns < width
-        named = _named(builder, tickets.iloc[i], texts[i], columns[inside], shares[inside], settings.words)
         base = float(model.multinomial.intercepts[chosen] - model.multinomial.intercepts[rival])
-        named += [
-            {"kind": "meaning", "name": "meaning", "value": float(shares[~inside].sum())},
-            {"kind": "base", "name": "how frequent the levels are", "value": base},
+        parts = [
+            *said.named(i, columns[inside], shares[inside]),
+            _part("meaning", "meaning", float(shares[~inside].sum())),
         ]
-        explained.append(
-            {
-                "label": model.levels[chosen],
-                "against": model.levels[rival],
-                "contributions": _closed(named),
-                "nearest": [],
-            }
-        )
+        parts.append(_part("base", "how frequent the levels are", base))
+        explained.append(_explained(model.levels[chosen], model.levels[rival], parts, []))
     return explained
 
 
-def explain_risk(
-    model: EscalationModel,
-    builder: FeatureBuilder,
-    blocks: Blocks,
-    tickets: pd.DataFrame,
-    texts: list[str],
-    settings: Explain,
-) -> list[Found]:
+def explain_risk(model: EscalationModel, said: Said) -> list[Found]:
     """Of each row: what raises or lowers the log-odds of escalation; all shares add up to them."""
     explained = []
-    for i in range(len(blocks)):
-        columns, shares, others = model.contributions(blocks.take(np.array([i])))
-        named = _named(builder, tickets.iloc[i], texts[i], columns, shares, settings.words)
+    for i in range(len(said)):
+        columns, shares, others = model.contributions(said.row(i))
+        parts = said.named(i, columns, shares)
         for name, value in others.items():
             if name.startswith("field:"):
-                field = builder.fields.names[int(name.removeprefix("field:"))]
-                named.append({"kind": "field", "name": _field(field, tickets.iloc[i]), "value": value})
+                parts.append(_part("field", said.field(i, said.fields[int(name.removeprefix("field:"))]), value))
             else:
-                named.append(
-                    {
-                        "kind": "base" if name == "base" else "meaning" if name == "meaning" else "number",
-                        "name": name,
-                        "value": value,
-                    }
-                )
-        explained.append(
-            {"label": "escalated", "against": "not escalated", "contributions": _closed(named), "nearest": []}
-        )
+                parts.append(_part(name if name in ("base", "meaning") else "number", name, value))
+        explained.append(_explained("escalated", "not escalated", parts, []))
     return explained
 
 
-def _named(
-    builder: FeatureBuilder, ticket: pd.Series, text: str, columns: np.ndarray, shares: np.ndarray, count: int
-) -> list[Found]:
-    """The strongest words and fields by name; the rest (pieces of words among it) in one line, so nothing is lost."""
-    terms = len(builder.terms.places)
-    words = term_names(text, builder.settings)
-    fields = builder.fields.one_hot_fields()
-    by_name: dict[tuple[str, str], float] = {}
-    rest = 0.0
-    for column, share in zip(columns, shares, strict=True):
-        if column >= terms:
-            key = ("field", _field(fields[int(column) - terms], ticket))
-        else:
-            name = (
-                words.get(int(builder.terms.places[column]) & (2**24 - 1)) if _is_word(builder, int(column)) else None
-            )
-            key = ("word", name) if name else ("", "")
-        if key[1]:
-            by_name[key] = by_name.get(key, 0.0) + float(share)
-        else:
-            rest += float(share)
-    order = sorted(by_name, key=lambda k: (-abs(by_name[k]), k))
-    kept = [k for k in order if k[0] == "field"] + [k for k in order if k[0] == "word"][:count]
-    rest += sum(by_name[k] for k in order if k not in set(kept))
-    found = [{"kind": kind, "name": name, "value": by_name[kind, name]} for kind, name in kept]
-    return [*found, {"kind": "rest", "name": "other words and parts of words", "value": rest}]
+def _part(kind: str, name: str, value: float) -> Found:
+    return {"kind": kind, "name": name, "value": value}
 
 
-def _is_word(builder: FeatureBuilder, column: int) -> bool:
-    return (int(builder.terms.places[column]) >> 24) % 2 == 0
-
-
-def _field(name: str, ticket: pd.Series) -> str:
-    value = ticket.get(name)
-    shown = "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value)[:60]
-    return f"{name.removeprefix(FIELD_PREFIX)} = {shown}" if name != "customer_id" else "customer"
+def _explained(label: str, against: str | None, parts: list[Found], nearest: list[Found]) -> Found:
+    return {"label": label, "against": against, "contributions": _closed(parts), "nearest": nearest}
 
 
 def _closed(named: list[Found]) -> list[Found]:

@@ -26,18 +26,25 @@ class Linear:
     coefficients: np.ndarray
     intercepts: np.ndarray
 
+    def __post_init__(self) -> None:
+        # A sparse product copies its right side unless that lies row by row: all of it, for every single ticket.
+        object.__setattr__(self, "coefficients", np.asfortranarray(self.coefficients))
+
     def scores(self, block: Matrix) -> np.ndarray:
         """Margins, shape (n, k), float64."""
         return np.asarray(np.asarray(block @ self.coefficients.T, dtype=np.float64) + self.intercepts)
 
     def contributions(self, row: Matrix, chosen: int, rival: int) -> tuple[np.ndarray, np.ndarray]:
         """Of one row: (columns that aren't zero, what each adds to the margin of `chosen` over `rival`)."""
-        difference = self.coefficients[chosen].astype(np.float64) - self.coefficients[rival]
         if sp.issparse(row):
             entry = sp.csr_matrix(row)
-            return entry.indices, entry.data * difference[entry.indices]
-        values = np.asarray(row, dtype=np.float64).ravel()
-        return np.arange(len(values)), values * difference
+            places, values = entry.indices, entry.data.astype(np.float64)
+        else:
+            values = np.asarray(row, dtype=np.float64).ravel()
+            places = np.arange(len(values))
+        return places, values * (
+            self.coefficients[chosen, places].astype(np.float64) - self.coefficients[rival, places]
+        )
 
     def state(self) -> State:
         """What is stored."""

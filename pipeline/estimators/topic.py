@@ -63,13 +63,14 @@ class TopicModel:
 
         All add up to the difference of `log_scores` between chosen and rival, exactly.
         """
-        total, rest = np.zeros(row.terms.shape[1] + row.one_hot.shape[1]), 0.0
+        total = np.zeros(row.terms.shape[1] + row.one_hot.shape[1])
+        meaning, base = 0.0, float(self.shift[chosen] - self.shift[rival])
         for expert, weight in zip(self.experts, self.weights, strict=True):
-            columns, shares, other = expert.contributions(row, chosen, rival)
+            columns, shares, by_meaning, by_base = expert.contributions(row, chosen, rival)
             np.add.at(total, columns, shares * weight)
-            rest += other * weight
+            meaning, base = meaning + by_meaning * weight, base + by_base * weight
         columns = np.flatnonzero(total)
-        return columns, total[columns], rest, float(self.shift[chosen] - self.shift[rival])
+        return columns, total[columns], meaning, base
 
     def states(self, name: str) -> dict[str, State]:
         """Parts to store, each named after the model."""

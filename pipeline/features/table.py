@@ -65,10 +65,8 @@ class FieldCodes:
             counts = tickets[name].dropna().value_counts(sort=False)
             if counts.empty or name.removeprefix(FIELD_PREFIX) in leave_out:
                 continue
-            keys = _hashes(counts.index.to_series()).to_numpy()
-            order = np.lexsort(
-                (keys, -counts.to_numpy())
-            )  # frequency first, then the hash: ties don't depend on row order
+            keys = _hashes([str(v) for v in counts.index])
+            order = np.lexsort((keys, -counts.to_numpy()))  # then by hash: ties don't depend on the order of rows
             code = np.empty(len(keys), dtype=np.int32)
             code[order] = np.arange(2, len(keys) + 2, dtype=np.int32)
             rising = np.argsort(keys)
@@ -84,27 +82,21 @@ class FieldCodes:
         for j, name in enumerate(self.names):
             if name not in tickets or len(self.hashes[j]) == 0:
                 continue
-            filled = tickets[name].notna().to_numpy()
-            keys = _hashes(tickets[name][filled]).to_numpy()
+            values = tickets[name].tolist()
+            filled = np.array([isinstance(v, str) for v in values], dtype=bool)
+            keys = _hashes([v for v in values if isinstance(v, str)])
             place = np.minimum(np.searchsorted(self.hashes[j], keys), len(self.hashes[j]) - 1)
             table[filled, j] = np.where(self.hashes[j][place] == keys, self.codes[j][place], UNSEEN)
         return table
 
     def one_hot(self, codes: np.ndarray) -> sp.csr_matrix:
         """A column per frequent value and one for all others of a field, shape (n, columns), float32."""
-        blocks = []
-        for j in range(len(self.names)):
-            width = self.frequent[j] + 1
-            column = np.where(codes[:, j] < self.frequent[j], codes[:, j], width - 1)
-            rows = np.arange(len(codes))
-            blocks.append(
-                sp.csr_matrix((np.ones(len(codes), dtype=np.float32), (rows, column)), shape=(len(codes), width))
-            )
-        return (
-            sp.hstack(blocks, format="csr", dtype=np.float32)
-            if blocks
-            else sp.csr_matrix((len(codes), 0), dtype=np.float32)
-        )
+        n, fields = len(codes), len(self.names)
+        frequent = np.array(self.frequent, dtype=np.int32).reshape(1, -1)
+        begins = np.append(0, np.cumsum(frequent + 1)).astype(np.int32)
+        columns = (np.minimum(codes, frequent) + begins[:-1]) if fields else np.zeros((n, 0), dtype=np.int32)
+        ones = np.ones(n * fields, dtype=np.float32)
+        return sp.csr_matrix((ones, columns.ravel(), np.arange(n + 1) * fields), shape=(n, int(begins[-1])))
 
     def one_hot_fields(self) -> list[str]:
         """Field name of each column of `one_hot`."""
@@ -127,49 +119,33 @@ class FieldCodes:
 
 def numbers(tickets: pd.DataFrame) -> np.ndarray:
     """`NUMBERS` of each ticket, shape (n, 9), float32; reads `text` and `created_at`."""
-    text = tickets["text"].fillna("").astype(object)
-    size = text.map(len).to_numpy(dtype=np.float64)
-    capitals = text.map(_capitals).to_numpy(dtype=np.float64)
-    digits = text.map(_digits).to_numpy(dtype=np.float64)
-    created = tickets["created_at"]
-    days = (created - pd.Timestamp(0, tz="UTC")).dt.total_seconds() / 86_400
-    columns = [
-        days.to_numpy(dtype=np.float64, na_value=np.nan),
-        created.dt.hour.to_numpy(dtype=np.float64, na_value=np.nan),
-        created.dt.day_of_week.to_numpy(dtype=np.float64, na_value=np.nan),
-        np.log1p(size),
-        np.log1p(text.map(_words).to_numpy(dtype=np.float64)),
-        capitals / np.maximum(size, 1),
-        digits / np.maximum(size, 1),
-        np.minimum(text.map(_exclamations).to_numpy(dtype=np.float64), 10),
-        np.minimum(text.map(_questions).to_numpy(dtype=np.float64), 10),
-    ]
-    return np.stack(columns, axis=1).astype(np.float32)
+    texts = [t if isinstance(t, str) else "" for t in tickets["text"].tolist()]
+    size = np.array([len(t) for t in texts], dtype=np.float64)
+    seconds = tickets["created_at"].to_numpy(dtype="datetime64[s]").astype(np.int64)
+    undated = tickets["created_at"].isna().to_numpy()
+    table = np.stack(
+        [
+            seconds / 86_400,
+            seconds // 3_600 % 24,
+            (seconds // 86_400 + 3) % 7,  # 1970 began on a Thursday
+            np.log1p(size),
+            np.log1p([len(t.split()) for t in texts]),
+            np.array([sum(map(str.isupper, t)) for t in texts]) / np.maximum(size, 1),
+            np.array([sum(map(str.isdigit, t)) for t in texts]) / np.maximum(size, 1),
+            np.minimum([t.count("!") for t in texts], 10),
+            np.minimum([t.count("?") for t in texts], 10),
+        ],
+        axis=1,
+    ).astype(np.float32)
+    table[undated, :3] = np.nan
+    return table
 
 
-def _hashes(values: pd.Series) -> pd.Series:
-    unique = {
-        v: int.from_bytes(hashlib.blake2b(str(v).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-        for v in values.unique()
-    }
-    return values.map(unique).astype("uint64")
+def _hashes(values: list[str]) -> np.ndarray:
+    """Hash of each value, uint64; a value that repeats is hashed once."""
+    unique = {v: _hash(v) for v in set(values)}
+    return np.array([unique[v] for v in values], dtype=np.uint64)
 
 
-def _capitals(text: str) -> int:
-    return sum(map(str.isupper, text))
-
-
-def _digits(text: str) -> int:
-    return sum(map(str.isdigit, text))
-
-
-def _words(text: str) -> int:
-    return len(text.split())
-
-
-def _exclamations(text: str) -> int:
-    return text.count("!")
-
-
-def _questions(text: str) -> int:
-    return text.count("?")
+def _hash(value: str) -> int:
+    return int.from_bytes(hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

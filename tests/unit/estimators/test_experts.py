@@ -92,8 +92,8 @@ def test_shares_of_an_expert_add_up_to_the_difference(view: View, bent: bool) ->
     for i in range(10):
         row = NEW.take(np.array([i]))
         logs = part.log_probabilities(row)[0]
-        columns, shares, rest = part.contributions(row, 1, 3)
-        assert shares.sum() + rest == pytest.approx(logs[1] - logs[3], abs=1e-9)
+        columns, shares, meaning, base = part.contributions(row, 1, 3)
+        assert shares.sum() + meaning + base == pytest.approx(logs[1] - logs[3], abs=1e-9)
         assert (columns < row.terms.shape[1] + row.one_hot.shape[1]).all()
         width = row.terms.shape[1]
         filled = set(row.terms.indices) | {width + j for j in row.one_hot.indices} if view != "kernel" else set()
