@@ -23,7 +23,7 @@ def blocks(
     fields: bool = True,
     times: bool = True,
 ) -> Blocks:
-    """Blocks of rows whose class (0 … 3) is known; switched-off parts are empty, as they are without text or encoder."""
+    """Blocks of rows whose class (0 … 3) is known; parts that are switched off are empty, as without an encoder."""
     draw, n = np.random.default_rng(seed), len(classes)
     return Blocks(
         _terms(classes, draw) if words else sp.csr_matrix((n, 4 * WORDS_OF_A_CLASS), dtype=np.float32),
