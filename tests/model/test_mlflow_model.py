@@ -190,7 +190,7 @@ def test_the_served_model_gives_the_same_over_json_and_parquet(
     assert [pd.Timestamp(row.pop("as_of")) for row in found] == tickets["created_at"].tolist()
     assert found == wanted
     if not explain:
-        answer = invocations(tickets.to_parquet(), "application/parquet", model, schema)
+        answer = invocations(tickets.to_parquet(), "application/vnd.apache.parquet", model, schema)
         assert [row["queue"] for row in json.loads(answer.response)["predictions"]] == [row["queue"] for row in wanted]
 
 
