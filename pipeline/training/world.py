@@ -24,6 +24,9 @@ USUAL_TIMES = 3.0
 
 BLOCKS = 10
 LATE = 0.2
+TOLD = 0.02
+"""Labels are named whose share moved at least so much."""
+
 FEWEST = 30
 """With fewer tickets on either side nothing is said."""
 
@@ -110,7 +113,7 @@ def between(trained: Mapping[str, int], labels: np.ndarray, *, past: np.ndarray 
     if not a.sum() or not b.sum():
         return World(0.0, 0.0, usual, (), int(a.sum()), int(b.sum()))
     gap = b / b.sum() - a / a.sum()
-    most = [i for i in np.argsort(-np.abs(gap), kind="stable")[:3] if gap[i] != 0]
+    most = [i for i in np.argsort(-np.abs(gap), kind="stable")[:3] if abs(gap[i]) >= TOLD]
     moved = tuple((names[i], float(a[i] / a.sum()), float(b[i] / b.sum())) for i in most)
     return World(_distance(a, b), _chance(a, b), usual, moved, int(a.sum()), int(b.sum()))
 
