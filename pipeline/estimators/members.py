@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pipeline.estimators.linear import Linear, Matrix
-from pipeline.estimators.trees import MAX_CATEGORY
+from pipeline.estimators.trees import MAX_CATEGORY, constant_log_odds
 from pipeline.features.build import Blocks
 from pipeline.features.table import NUMBERS
 
@@ -49,12 +49,12 @@ def weighted(log_odds: dict[str, np.ndarray], members: Weighted) -> np.ndarray:
 
 def possible(blocks: Blocks, wanted: Sequence[str]) -> dict[str, Weighted]:
     """Members of the candidates, of those wanted, whose blocks aren't empty; two that come to the same are one."""
-    found: dict[Weighted, str] = {}
+    found: dict[Weighted, tuple[str, Weighted]] = {}
     for name in wanted:
         members = _possible(CANDIDATES[name], blocks)
         if members:
-            found.setdefault(members, name)
-    return {name: members for members, name in found.items()}
+            found.setdefault(tuple((n, round(w, 9)) for n, w in members), (name, members))
+    return dict(found.values())
 
 
 def _possible(members: Weighted, blocks: Blocks) -> Weighted:
@@ -118,7 +118,7 @@ def fit_linear(name: str, matrix: Matrix, target: np.ndarray, weight: np.ndarray
     from sklearn.linear_model import LogisticRegression
 
     if len(np.unique(target)) < 2:  # a rare outcome may be absent from the older rows that an inner fold learns from
-        base = float(np.log((target.sum() + 0.5) / (len(target) - target.sum() + 0.5)))
+        base = constant_log_odds(target)
         return Linear(np.zeros((2, matrix.shape[1]), dtype=np.float32), np.array([-base, base]))
     strength = {"words": 0.3, "meaning": 1.0, "values": 0.3}[name]
     solver = "lbfgs" if name == "meaning" else "liblinear"

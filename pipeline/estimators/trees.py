@@ -70,6 +70,8 @@ class Trees:
 
         # constant columns would only take the places of others where each split sees a share of the columns
         kept = np.flatnonzero([_varies(table[:, j]) for j in range(table.shape[1])])
+        if len(kept) == 0 or len(np.unique(outcome)) < 2:
+            return cls._constant(outcome)
         table, categorical = table[:, kept], categorical[kept]
         model = HistGradientBoostingClassifier(
             categorical_features=categorical if categorical.any() else None,
@@ -82,6 +84,13 @@ class Trees:
         model.fit(table, outcome, sample_weight=weights)
         places = {int(kept[j]): codes for j, codes in _category_places(model, table, categorical).items()}
         return cls._from_model(model, places, kept)
+
+    @classmethod
+    def _constant(cls, outcome: np.ndarray) -> Trees:
+        """No trees: where nothing varies nothing is learned (of one outcome scikit-learn would make the other)."""
+        whole, real, yes = np.zeros(0, dtype=np.int32), np.zeros(0), np.zeros(0, dtype=bool)
+        bitsets, base = np.zeros((0, 256), dtype=bool), constant_log_odds(outcome)
+        return cls(whole, real, whole, whole, real, real, yes, whole, whole, bitsets, base)
 
     @classmethod
     def _from_model(cls, model: Any, places: dict[int, np.ndarray], kept: np.ndarray) -> Trees:
@@ -168,6 +177,11 @@ class Trees:
 def _varies(column: np.ndarray) -> bool:
     known = column[~np.isnan(column)]
     return bool(len(known) and (len(known) < len(column) or known.min() < known.max()))
+
+
+def constant_log_odds(outcome: np.ndarray) -> float:
+    """Log-odds of the share of ones, half a row of each kind added."""
+    return float(np.log((outcome.sum() + 0.5) / (len(outcome) - outcome.sum() + 0.5)))
 
 
 def _bits(words: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from made_blocks import FIELD_OF, blocks, spread
 
 from pipeline.calibration import Beta, Link, softmax
 from pipeline.estimators.experts import Expert, Settings, View, telling_columns
-from pipeline.estimators.topic import CANDIDATES, TopicModel, combine, with_confidence
+from pipeline.estimators.topic import Mix, TopicModel, combine, mixes, with_confidence
 
 CLASSES = spread(400)
 BLOCKS = blocks(CLASSES)
@@ -35,8 +35,10 @@ def expert(view: View, **settings: float) -> Expert:
 EXPERTS = {v: expert(v) for v in VIEWS}
 
 
-def model(candidate: str) -> TopicModel:
-    parts = CANDIDATES[candidate]
+MIXES = [*mixes(VIEWS, average=False), (("words", 0.4), ("kernel", 0.2), ("meaning", 0.4))]
+
+
+def model(parts: Mix) -> TopicModel:
     experts = tuple(EXPERTS[v] for v, _ in parts)
     shift = np.array([0.1, -0.2, 0.0, 0.3])
     return TopicModel(("a", "b", "c", "d"), experts, tuple(w for _, w in parts), shift, Beta(0.9, 1.1, 0.1))
@@ -120,18 +122,24 @@ def test_even_weights_lift_a_rare_class() -> None:
     assert said[1.0] > said[0.0]
 
 
-@pytest.mark.parametrize("candidate", CANDIDATES)
-def test_every_candidate_gives_probabilities_and_knows_new_rows(candidate: str) -> None:
-    found = model(candidate).probabilities(NEW)
+@pytest.mark.parametrize("mix", MIXES)
+def test_every_candidate_gives_probabilities_and_knows_new_rows(mix: Mix) -> None:
+    found = model(mix).probabilities(NEW)
     np.testing.assert_allclose(found.sum(axis=1), 1.0)
     assert (found >= 0).all()
     assert (found.argmax(axis=1) == NEW_CLASSES).mean() > 0.8
-    assert sum(w for _, w in CANDIDATES[candidate]) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("candidate", CANDIDATES)
-def test_contributions_of_a_candidate_add_up_exactly(candidate: str) -> None:
-    one = model(candidate)
+def test_an_average_shares_whole_fifths_and_knows_each_view_alone() -> None:
+    found = mixes(["words", "meaning", "kernel"], average=True)
+    assert all(sum(w for _, w in mix) == pytest.approx(1.0) for mix in found)
+    assert {m for m in found if len(m) == 1} == set(mixes(["words", "meaning", "kernel"], average=False))
+    assert len(set(found)) == len(found) == 21
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_contributions_of_a_candidate_add_up_exactly(mix: Mix) -> None:
+    one = model(mix)
     for i in range(5):
         row = NEW.take(np.array([i]))
         logs = one.log_scores(row)[0]
@@ -139,9 +147,9 @@ def test_contributions_of_a_candidate_add_up_exactly(candidate: str) -> None:
         assert shares.sum() + meaning + base == pytest.approx(logs[2] - logs[0], abs=1e-9)
 
 
-@pytest.mark.parametrize("candidate", CANDIDATES)
-def test_a_stored_topic_model_scores_the_same(candidate: str) -> None:
-    one = model(candidate)
+@pytest.mark.parametrize("mix", MIXES)
+def test_a_stored_topic_model_scores_the_same(mix: Mix) -> None:
+    one = model(mix)
     again = TopicModel.from_states(one.states("topic"), "topic")
     np.testing.assert_array_equal(again.probabilities(NEW), one.probabilities(NEW))
     assert again.classes == one.classes

@@ -78,6 +78,24 @@ def test_a_column_that_says_nothing_is_given_nothing() -> None:
     assert not trees.contributions(table)[0][:, 3].any()
 
 
+@pytest.mark.parametrize(("outcome", "wanted"), [(0, -7.0), (1, 7.0)])
+def test_one_outcome_alone_gives_its_own_log_odds_to_all(outcome: int, wanted: float) -> None:
+    table, _ = made(np.zeros(4, dtype=bool))
+    none = np.zeros(4, dtype=bool)
+    trees = Trees.fit(table, np.full(500, outcome), categorical=none, weights=None, seed=0, **OPTIONS)
+    np.testing.assert_allclose(trees.log_odds(table), wanted, atol=0.1)
+    shares, base = trees.contributions(table)
+    assert not shares.any() and base == pytest.approx(trees.log_odds(table)[0])
+    assert Trees.from_state(trees.state()).log_odds(table)[0] == trees.log_odds(table)[0]
+
+
+def test_a_table_in_which_nothing_varies_gives_the_base_rate() -> None:
+    outcome = np.arange(100) % 4 == 0
+    none = np.zeros(2, dtype=bool)
+    trees = Trees.fit(np.ones((100, 2)), outcome, categorical=none, weights=None, seed=0, **OPTIONS)
+    np.testing.assert_allclose(trees.log_odds(np.ones((3, 2))), np.log(25.5 / 75.5))
+
+
 def test_one_row_scores_as_it_does_among_many() -> None:
     ours, _, table = both(MASKS["categories between numbers"])
     alone = np.concatenate([ours.log_odds(table[i : i + 1]) for i in range(0, 500, 50)])
