@@ -146,15 +146,16 @@ def assemble(
 def evaluate(raw: _Raw, scorer: _Scorer, out: _Out, key_file: _Key = None) -> None:
     """Stage 5: run the scorer on rows that it wasn't trained on, beside baselines; a report page and a model card."""
     from pipeline.scorer import Scorer
-    from pipeline.tracking.runs import track_evaluation
+    from pipeline.tracking.runs import track_evaluation, why_untracked
     from pipeline.training.evaluate import evaluate as stage
 
     loaded = Scorer.load(scorer, key=_key(key_file))
     say = _say()
     report = stage(raw, loaded, where=scorer, say=say)
     _publish(report, out)
-    if run_id := track_evaluation(out, loaded.version, loaded.settings):
-        say(f"tracked as {run_id}")
+    run_id = track_evaluation(out, loaded.version, loaded.settings, synthetic=report.header.synthetic)
+    if line := f"tracked as {run_id}" if run_id else why_untracked(loaded.settings):
+        say(line)
 
 
 def _publish(report: Report, folder: Path) -> None:
@@ -167,10 +168,11 @@ def _publish(report: Report, folder: Path) -> None:
 
 
 def _track_training(ran: Ran, scorer: Path, settings: Params) -> None:
-    from pipeline.tracking.runs import track_training
+    from pipeline.tracking.runs import track_training, why_untracked
 
-    if run_id := track_training(ran, scorer.with_name(f"{scorer.name}.report"), scorer, settings):
-        typer.echo(f"tracked as {run_id} in {settings.tracking.uri}", err=True)
+    run_id = track_training(ran, scorer.with_name(f"{scorer.name}.report"), scorer, settings)
+    if line := f"tracked as {run_id}" if run_id else why_untracked(settings):
+        typer.echo(line, err=True)
 
 
 def _settings(path: Path | None) -> Params:

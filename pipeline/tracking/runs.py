@@ -52,12 +52,10 @@ class RanLike(Protocol):
 
 
 def why_untracked(settings: Params) -> str:
-    """One line for the user where nothing will be tracked; empty where runs are."""
-    if settings.tracking.uri is None:
-        return "not tracked: tracking: uri: is null in the settings"
-    if not is_installed():
-        return "not tracked: MLflow isn't installed (pip install 'triage-tickets[tracking]')"
-    return ""
+    """One line for the user who asked for tracking and lacks MLflow; else empty."""
+    if settings.tracking.uri is None or is_installed():
+        return ""
+    return "not tracked: MLflow isn't installed (pip install 'triage-tickets[tracking]')"
 
 
 def track_training(ran: RanLike, report_files: Path, scorer_dir: Path, settings: Params) -> str | None:
@@ -84,7 +82,7 @@ def track_training(ran: RanLike, report_files: Path, scorer_dir: Path, settings:
     OutputError
         The store can't be reached or written. Scorer and report are in place by then.
     """
-    if why_untracked(settings):
+    if settings.tracking.uri is None or not is_installed():
         return None
     scorer = ran.scorer
     about = {
@@ -97,8 +95,21 @@ def track_training(ran: RanLike, report_files: Path, scorer_dir: Path, settings:
         return _run("train", experiment, report_files, settings, about, scorer, scorer_dir)
 
 
-def track_evaluation(report_files: Path, scorer_version: str, settings: Params) -> str | None:
+def track_evaluation(
+    report_files: Path, scorer_version: str, settings: Params, *, synthetic: bool | None = None
+) -> str | None:
     """Track an evaluation of a scorer: settings, figures and report, tagged with the scorer's version.
+
+    Parameters
+    ----------
+    report_files : Path
+        Folder of `REPORT_FILES`.
+    scorer_version : str
+        Of the scorer that was evaluated.
+    settings : Params
+        Those of the scorer; `tracking` says where to.
+    synthetic : bool, optional
+        Whether the evaluated tickets are made up.
 
     Returns
     -------
@@ -110,10 +121,11 @@ def track_evaluation(report_files: Path, scorer_version: str, settings: Params) 
     OutputError
         The store can't be reached or written. The report is in place by then.
     """
-    if why_untracked(settings):
+    if settings.tracking.uri is None or not is_installed():
         return None
     with visit(settings.tracking) as experiment:
-        return _run("evaluate", experiment, report_files, settings, {"scorer_version": scorer_version})
+        known = {} if synthetic is None else {"synthetic": synthetic}
+        return _run("evaluate", experiment, report_files, settings, {"scorer_version": scorer_version} | known)
 
 
 def registered_name(settings: Params) -> str:

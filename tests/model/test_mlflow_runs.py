@@ -57,6 +57,7 @@ def test_a_training_is_one_run_with_its_settings_figures_and_tags(
 def test_an_evaluation_is_one_run_tagged_with_the_scorer(tracked: dict[str, Any], client: Any) -> None:
     training, run = client.get_run(tracked["training"]), client.get_run(tracked["evaluation"])
     assert run.data.tags["kind"] == "evaluate"
+    assert run.data.tags["synthetic"] == "True"
     assert run.data.tags["scorer_version"] == training.data.tags["scorer_version"]
     assert run.data.metrics == training.data.metrics
     assert not run.outputs.model_outputs if run.outputs else True

@@ -38,7 +38,7 @@ def main(raw: Path, scorer_dir: Path, report: Path, uri: str) -> dict[str, objec
     ran = Ran(Rows(pd.read_parquet(raw / "tickets.parquet")), scorer)
     return {
         "training": track_training(ran, report, scorer_dir, settings),
-        "evaluation": track_evaluation(report, scorer.version, settings),
+        "evaluation": track_evaluation(report, scorer.version, settings, synthetic=True),
         "reached": reached,
     }
 
