@@ -80,7 +80,7 @@ class Features:
 class Topic:
     """The topic model (a learned queue uses the same settings)."""
 
-    candidates: tuple[str, ...] = ("words", "meaning", "kernel", "both", "average", "mostly_words", "mostly_meaning")
+    candidates: tuple[str, ...] = ("words", "meaning", "kernel", "both", "average")
     regularisation: tuple[float, ...] = (0.1, 0.3, 1.0)
     min_examples: int = 3
     descriptions: dict[str, str] = field(default_factory=dict)

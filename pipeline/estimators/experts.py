@@ -130,8 +130,9 @@ class Expert:
             else 0,
             places,
         )
-        base = float(self.model.intercepts[chosen] - self.model.intercepts[rival]) * slope
-        return target[named], shares[named] * slope, float(shares[~named].sum()) * slope, base
+        meaning = float(shares[~named].sum()) * slope
+        base = gap - float(shares[named].sum()) * slope - meaning  # the intercepts, and what float32 rounds off
+        return target[named], shares[named] * slope, meaning, base
 
     def state(self) -> State:
         """What is stored."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 
@@ -12,16 +13,23 @@ from pipeline.calibration import Beta, softmax
 from pipeline.estimators.experts import Expert, View
 from pipeline.features.build import Blocks
 
-CANDIDATES: dict[str, tuple[tuple[View, float], ...]] = {
-    "words": (("words", 1.0),),
-    "meaning": (("meaning", 1.0),),
-    "kernel": (("kernel", 1.0),),
-    "both": (("side_by_side", 1.0),),
-    "average": (("words", 1 / 3), ("kernel", 1 / 3), ("meaning", 1 / 3)),
-    "mostly_words": (("words", 0.7), ("kernel", 0.2), ("meaning", 0.1)),
-    "mostly_meaning": (("words", 0.2), ("kernel", 0.5), ("meaning", 0.3)),
-}
-"""Candidate → experts and their weights in the mean of log-probabilities (a geometric mean)."""
+CANDIDATES: dict[str, View] = {"words": "words", "meaning": "meaning", "kernel": "kernel", "both": "side_by_side"}
+"""Name in the settings → the view of the one expert; `average` mixes all that are named beside it."""
+
+STEPS = 5
+"""Weights of an average are whole fifths."""
+
+Mix = tuple[tuple[View, float], ...]
+"""Experts and their weights, which add up to 1: a weighted mean of log-probabilities (a geometric mean)."""
+
+
+def mixes(views: Sequence[View], *, average: bool) -> list[Mix]:
+    """The mixes to choose among: each view alone, and with `average` every way to share fifths among them."""
+    if not average:
+        return [((v, 1.0),) for v in views]
+    shares = product(range(STEPS + 1), repeat=len(views))
+    return [tuple((v, n / STEPS) for v, n in zip(views, s, strict=True) if n) for s in shares if sum(s) == STEPS]
+
 
 LEAD = 1e-6
 """What calibration leaves at least between the first and the second probability: it never changes what is said."""

@@ -11,7 +11,7 @@ from pipeline.calibration import Beta, Link, softmax
 from pipeline.config import Topic
 from pipeline.estimators.experts import Expert, Settings, View, telling_columns
 from pipeline.estimators.kernel import GRID as KERNEL_GRID
-from pipeline.estimators.topic import CANDIDATES, TopicModel, combine, with_confidence
+from pipeline.estimators.topic import CANDIDATES, Mix, TopicModel, combine, mixes, with_confidence
 from pipeline.features.build import Blocks
 from pipeline.training.living import Living, everything, find
 from pipeline.training.metrics import code_metrics
@@ -155,17 +155,17 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
     """
     classes = np.array(living.alive)
     recipe, past, older = _weigh_past(task, _Recipe(classes, Settings()), plan, rows, older)
-    candidates = [c for c in task.settings.candidates if _possible(task.blocks, c)] or ["words"]
-    views = sorted({v for c in candidates for v, _ in CANDIDATES[c]})
+    views = _views(task.blocks, task.settings.candidates)
     recipe, scores, looked = _choose_settings(task, recipe, plan, older, views)
     truth = _codes(task.labels[looked], classes)
     links = {v: Link.fit(scores[v], truth, bent=v != "meaning") for v in views}
     logs = {v: links[v].apply(scores[v]) for v in views}
     priors = _priors(task, plan.choose, classes)
-    name, balance, tried = _choose_candidate(logs, truth, candidates, priors)
-    task.say(f"chosen: {name}, balance {balance}, {past}")
-    weights = [w for _, w in CANDIDATES[name]]
-    chosen_views = [v for v, _ in CANDIDATES[name]]
+    mix, tried = _choose_mix(logs, truth, mixes(views, average="average" in task.settings.candidates))
+    weights, chosen_views = [w for _, w in mix], [v for v, _ in mix]
+    balance = _choose_balance(combine([logs[v] for v in chosen_views], weights), truth, priors)
+    name = " + ".join(f"{w:g} {v}" for v, w in mix)
+    task.say(f"chosen: {name}, balance {balance:g}, {past}")
     shift = -balance * priors
     first = softmax(combine([logs[v] for v in chosen_views], weights) + shift)
     beta = Beta.fit(first.max(axis=1), (first.argmax(axis=1) == truth).astype(int))
@@ -209,11 +209,12 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
     return Made(model, inner, beyond, living, chosen, trained, tried)
 
 
-def _possible(blocks: Blocks, candidate: str) -> bool:
-    views = {v for v, _ in CANDIDATES[candidate]}
-    if blocks.meaning.shape[1] == 0 and views & {"meaning", "kernel", "side_by_side"}:
-        return False
-    return not (blocks.terms.nnz == 0 and blocks.one_hot.shape[1] == 0 and views & {"words", "side_by_side"})
+def _views(blocks: Blocks, wanted: tuple[str, ...]) -> list[View]:
+    """Views of the candidates whose blocks aren't empty; the words at the least."""
+    worded = blocks.terms.nnz > 0 or blocks.one_hot.shape[1] > 0
+    there = {"words": worded, "side_by_side": worded and blocks.meaning.shape[1] > 0}
+    views = [CANDIDATES[c] for c in wanted if c in CANDIDATES]
+    return [v for v in views if there.get(v, blocks.meaning.shape[1] > 0)] or ["words"]
 
 
 def _weigh_past(
@@ -274,21 +275,40 @@ def _choose_settings(
     return recipe, *_look(task, recipe, plan.choose, older, views)
 
 
-def _choose_candidate(
-    logs: dict[View, np.ndarray], truth: np.ndarray, candidates: list[str], priors: np.ndarray
-) -> tuple[str, float, list[dict[str, float | str]]]:
+def _choose_mix(
+    logs: dict[View, np.ndarray], truth: np.ndarray, among: list[Mix]
+) -> tuple[Mix, list[dict[str, float | str]]]:
+    """The likeliest mix; likelihood is smooth, so that little noise decides where many mixes are near-equal."""
+    known = np.flatnonzero(truth >= 0)
+    best, chosen = np.inf, among[0]
     tried: list[dict[str, float | str]] = []
-    best, chosen = -np.inf, (candidates[0], 0.0)
-    for name in candidates:
-        total = combine([logs[v] for v, _ in CANDIDATES[name]], [w for _, w in CANDIDATES[name]])
-        for balance in BALANCES:
-            quality = _quality(total - balance * priors, truth)
-            if quality > best + 1e-9 + (0.001 if balance else 0.0):
-                best, chosen = quality, (name, balance)
-        guess = total.argmax(axis=1)
-        figures = code_metrics(np.where(truth < 0, len(priors), truth), guess, len(priors) + 1)
-        tried.append({"candidate": name, "accuracy": figures["accuracy"], "macro_f1": figures["macro_f1"]})
-    return (*chosen, tried)
+    for mix in among:
+        total = combine([logs[v][known] for v, _ in mix], [w for _, w in mix])
+        right = np.log(np.maximum(softmax(total)[np.arange(len(known)), truth[known]], 1e-12))
+        loss = float(-right.mean()) if len(known) else 0.0
+        if loss < best - 1e-9:
+            best, chosen = loss, mix
+        if len(mix) == 1:
+            tried.append({"candidate": str(mix[0][0])} | _figures(logs[mix[0][0]], truth) | {"log_loss": loss})
+    whole = combine([logs[v] for v, _ in chosen], [w for _, w in chosen])
+    name = " + ".join(f"{w:g} {v}" for v, w in chosen)
+    return chosen, [*tried, {"candidate": name} | _figures(whole, truth) | {"log_loss": best}]
+
+
+def _choose_balance(scores: np.ndarray, truth: np.ndarray, priors: np.ndarray) -> float:
+    """How much of the label frequencies is taken off; each step has to be worth it."""
+    best, chosen = _quality(scores, truth), 0.0
+    for balance in BALANCES[1:]:
+        quality = _quality(scores - balance * priors, truth)
+        if quality > best + 0.001:
+            best, chosen = quality, balance
+    return chosen
+
+
+def _figures(scores: np.ndarray, truth: np.ndarray) -> dict[str, float | str]:
+    size = scores.shape[1]
+    found = code_metrics(np.where(truth < 0, size, truth), scores.argmax(axis=1), size + 1)
+    return {"accuracy": float(found["accuracy"]), "macro_f1": float(found["macro_f1"])}
 
 
 def _quality(scores: np.ndarray, truth: np.ndarray) -> float:

@@ -95,7 +95,7 @@ def test_shares_of_an_expert_add_up_to_the_difference(view: View, bent: bool) ->
         row = NEW.take(np.array([i]))
         logs = part.log_probabilities(row)[0]
         columns, shares, meaning, base = part.contributions(row, 1, 3)
-        assert shares.sum() + meaning + base == pytest.approx(logs[1] - logs[3], abs=1e-9)
+        assert shares.sum() + meaning + base == pytest.approx(logs[1] - logs[3], rel=1e-5, abs=1e-5)
         assert (columns < row.terms.shape[1] + row.one_hot.shape[1]).all()
         width = row.terms.shape[1]
         filled = set(row.terms.indices) | {width + j for j in row.one_hot.indices} if view != "kernel" else set()
@@ -144,7 +144,7 @@ def test_contributions_of_a_candidate_add_up_exactly(mix: Mix) -> None:
         row = NEW.take(np.array([i]))
         logs = one.log_scores(row)[0]
         _, shares, meaning, base = one.contributions(row, 2, 0)
-        assert shares.sum() + meaning + base == pytest.approx(logs[2] - logs[0], abs=1e-9)
+        assert shares.sum() + meaning + base == pytest.approx(logs[2] - logs[0], rel=1e-5, abs=1e-5)
 
 
 @pytest.mark.parametrize("mix", MIXES)
