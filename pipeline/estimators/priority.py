@@ -18,7 +18,7 @@ View = Literal["words", "meaning", "both"]
 DECISIONS = ("likeliest", "median", "mixed")
 """How a level is chosen: the likeliest; the median (least expected error in levels); half of each kind of cost."""
 
-STRENGTHS = (1.0, 3.0)
+STRENGTHS = (3.0,)
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,7 @@ def _priority(
     place = {level: i for i, level in enumerate(levels)}
     codes = np.array([place.get(str(v), -1) for v in labels])
     rows = rows[codes[rows] >= 0]
+    counts = _counts(labels[rows])  # of all the past: what later months are held against
     if prepared.about["dated"] and params.topic.living == "find":
         found = find(labels[rows].astype(str), fewest=1)
         rows = rows[found.start :]  # a default level that moved is another way of filing: only the present is learned
@@ -179,7 +180,7 @@ def _priority(
         "probabilities": made.inner.probabilities,
         "trained": made.trained,
     }
-    about = _about(gate, made.chosen, made.tried, splits) | {"classes": list(levels), "counts": _counts(labels[rows])}
+    about = _about(gate, made.chosen, made.tried, splits) | {"classes": list(levels), "counts": counts}
     return Trained("priority", {"priority": made.model.state()}, inner, about)
 
 
