@@ -17,7 +17,7 @@ from pipeline.sources.raw import Raw, load_raw, relabel
 from pipeline.training import notes, world
 from pipeline.training.audit import give_away_columns
 from pipeline.training.baselines import PLAIN_ROWS, Lesson, majority, plain_rows, rivals
-from pipeline.training.judge import Standing, absent, judge
+from pipeline.training.judge import NO_BETTER, Standing, absent, judge
 from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX
 from pipeline.training.looked import MODEL_NAMES, Context, Looked
 from pipeline.training.looks import of_served
@@ -31,7 +31,7 @@ __all__ = ["evaluate", "report_files"]
 
 Say = Callable[[str], None]
 
-LATER, EARLIER = "these tickets", "those that the scorer was trained on"
+LATER, EARLIER = "these tickets", "those of the training time"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _model(bench: _Bench, target: str, changed: world.World | None, went: Routed
     chosen = notes.chosen_words(about.get("chosen", {}))
     if not about["in_service"]:
         gate = about.get("gate")
-        standing = Standing("no better than the baseline" if gate else "not trained", chosen, about.get("why_none", ""))
+        standing = Standing(NO_BETTER if gate else "not trained", chosen, notes.why_none(about))
         return absent(target, standing, "the scorer has no such model")
     standing = Standing(
         "in service", chosen, "the labels come from another world" if changed and changed.another else ""
@@ -143,17 +143,26 @@ def _hidden(raw: Raw, found: Unseen, scorer: Scorer) -> dict[str, list[str]]:
 
 
 def _worlds(bench: _Bench) -> dict[str, world.World]:
-    """Each outcome's labels here against those that its model was trained on."""
+    """Each outcome's labels here against those before.
+
+    A topic or queue model finds the present set of labels by itself, so it is held against what it learned from; for
+    levels and escalations the whole labelled past counts, as far as RAW_DIR still has it.
+    """
     worlds = {}
     for target, about in bench.scorer.about["models"].items():
-        name = LABEL_PREFIX + target
+        name, trained = LABEL_PREFIX + target, bench.found.trained
         if name not in bench.found.parsed or not about.get("counts"):
             continue
         labels = bench.found.parsed[name].dropna()
         labels = labels[labels != OUT_OF_SCOPE].to_numpy(dtype=str)
-        past = bench.found.trained.iloc[lesson_rows(bench.found, bench.scorer, target)]
-        before = past[name].to_numpy(dtype=str) if name in past else None
-        worlds[target] = world.between(about["counts"], labels, past=before)
+        before, counts = None, about["counts"]
+        if name in trained:
+            rows = lesson_rows(bench.found, bench.scorer, target)
+            before = trained[name].iloc[rows].to_numpy(dtype=str)
+            if target not in ("topic", "queue") and trained[name].notna().sum() >= len(rows) > 0:
+                before = trained[name].dropna().to_numpy(dtype=str)
+                counts = world.counted(before)
+        worlds[target] = world.between(counts, labels, past=before)
     return worlds
 
 

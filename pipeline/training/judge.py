@@ -54,6 +54,7 @@ SAYS = {
     "priority": "the level is right",
     "escalated": "the ticket is escalated",
 }
+NO_BETTER: Verdict = "no better than the baseline"
 LOSES = "loses to the plain pipeline on"
 WORK = 6_000_000
 """Tickets times resamples of a bootstrap: 1,000 resamples up to 6,000 tickets, 300 from 20,000 on."""

@@ -20,7 +20,7 @@ from pipeline.pages.formats import metric_words
 from pipeline.pages.report import ModelReport, Warn
 from pipeline.scorer import library_versions
 from pipeline.training.baselines import PLAIN
-from pipeline.training.judge import LOSES, beaten
+from pipeline.training.judge import LOSES, NO_BETTER, beaten
 from pipeline.training.looked import MODEL_NAMES
 from pipeline.training.world import World
 
@@ -83,7 +83,7 @@ def model_warnings(models: Iterable[ModelReport]) -> list[Warn]:
         deciding = [m for m in model.metrics if m.decides]
         mine = [(m.name, m.scorer.value) for m in deciding]
         figures = ", ".join(f"{metric_words(m)} {v:.3f}" for m, v in mine if v is not None)
-        if model.verdict == "no better than the baseline":
+        if model.verdict == NO_BETTER:
             found.append(Warn("gate", f"{name} stays out of service.", model.note))
         elif beaten(model):
             found.append(Warn("gate", f"On these tickets {model.name} is no better than the majority.", figures))
@@ -92,6 +92,11 @@ def model_warnings(models: Iterable[ModelReport]) -> list[Warn]:
             plain = ", ".join(f"{metric_words(m)} {v:.3f}" for m, v in known if v is not None)
             found.append(Warn("note", f"{name} loses to the plain pipeline.", f"{figures}; plain pipeline: {plain}"))
     return found
+
+
+def why_none(about: Mapping[str, Any]) -> str:
+    """Why a model isn't in service, without the verdict that stands beside it."""
+    return str(about.get("why_none", "")).removeprefix(f"{NO_BETTER}: ")
 
 
 def chosen_words(chosen: Mapping[str, str]) -> str:

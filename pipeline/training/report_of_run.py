@@ -13,7 +13,7 @@ from pipeline.tickets.schema import FIELD_PREFIX
 from pipeline.training import notes, world
 from pipeline.training.audit import audit
 from pipeline.training.baselines import Lesson, joined, rivals
-from pipeline.training.judge import Standing, absent, judge
+from pipeline.training.judge import NO_BETTER, Standing, absent, judge
 from pipeline.training.labels import LABEL_PREFIX
 from pipeline.training.looked import MODEL_NAMES, Context, Looked, Rival
 from pipeline.training.looks import of_inner
@@ -76,10 +76,10 @@ def _model(
     if not model.parts:
         return absent(target, Standing("not trained", note=model.about["why_none"]), "the model wasn't trained")
     chosen = notes.chosen_words(model.about["chosen"])
-    note = "" if model.passed else model.about["why_none"]
+    note = "" if model.passed else notes.why_none(model.about)
     if changed is not None and changed.another:
         note = "; ".join(filter(None, [note, f"{LATER} are another world than {EARLIER}"]))
-    standing = Standing("in service" if model.passed else "no better than the baseline", chosen, note)
+    standing = Standing("in service" if model.passed else NO_BETTER, chosen, note)
     looked, rows = of_inner(model, ran.prepared.frame, scorer, context)
     looked, words = _beside(ran, model, looked, rows)
     if target == "topic":

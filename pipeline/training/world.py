@@ -90,7 +90,7 @@ def inside(labels: np.ndarray, *, late: float = LATE) -> World:
         Oldest first.
     """
     cut = len(labels) - int(late * len(labels))
-    return between(_counted(labels[:cut]), labels[cut:], past=labels[:cut])
+    return between(counted(labels[:cut]), labels[cut:], past=labels[:cut])
 
 
 def between(trained: Mapping[str, int], labels: np.ndarray, *, past: np.ndarray | None = None) -> World:
@@ -105,7 +105,7 @@ def between(trained: Mapping[str, int], labels: np.ndarray, *, past: np.ndarray 
     past : ndarray of str, optional
         Labels of the training tickets, oldest first: how much they usually change. Without it nothing is usual.
     """
-    now = _counted(labels)
+    now = counted(labels)
     names = sorted(set(trained) | set(now))
     a = np.array([trained.get(n, 0) for n in names], dtype=float)
     b = np.array([now.get(n, 0) for n in names], dtype=float)
@@ -154,6 +154,7 @@ def _chance(a: np.ndarray, b: np.ndarray) -> float:
     return float(0.5 * np.sqrt(2 / np.pi) * spread.sum())
 
 
-def _counted(labels: np.ndarray) -> dict[str, int]:
+def counted(labels: np.ndarray) -> dict[str, int]:
+    """Label → tickets."""
     names, counts = np.unique(np.asarray(labels).astype(str), return_counts=True)
     return {str(n): int(c) for n, c in zip(names, counts, strict=True)}
