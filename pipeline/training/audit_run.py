@@ -13,6 +13,7 @@ from pipeline.pages.tables import text_table
 from pipeline.training.audit import audit
 from pipeline.training.featurize import featurize
 from pipeline.training.prepare import prepare
+from pipeline.training.world import of_prepared
 
 SHOWN = 15
 
@@ -20,6 +21,9 @@ SHOWN = 15
 def audit_raw(raw_dir: Path, params: Params, *, say: Callable[[str], None] = print) -> dict[str, Audit]:
     """Findings by outcome."""
     prepared = prepare(raw_dir, params)
+    for target, found in of_prepared(prepared, params.topic).items():
+        if found.another:
+            say(f"! {target}: the latest fifth of the tickets are another world than the ones before. {found.words}")
     features = featurize(prepared, params, say=say)
     return {
         target: audit(prepared.frame, target, terms=features.blocks.terms, groups=features.groups, seed=params.seed)
