@@ -205,7 +205,7 @@ def _header(bench: _Bench) -> Header:
 def _newest(frame: pd.DataFrame) -> str:
     times = [frame[c].max() for c in map(str, frame) if c == "created_at" or c.startswith(KNOWN_PREFIX)]
     known = [t for t in times if not pd.isna(t)]
-    return max(known).strftime("%Y-%m-%d") if known else ""
+    return max(known).strftime("%Y-%m-%d") if known else "no times"
 
 
 def _data(bench: _Bench) -> DataNotes:

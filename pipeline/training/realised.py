@@ -136,7 +136,7 @@ def _verdict(found: Routed, limit: float | None, changed: str, note: str) -> tup
 def _periods(found: Routed) -> tuple[PromisePeriod, ...]:
     if not found.months.astype(bool).any():
         parts = np.array_split(np.arange(len(found.wrong)), FIFTHS)
-        return tuple(_period(f"fifth {i + 1}", found.take(rows)) for i, rows in enumerate(parts) if len(rows))
+        return tuple(_period(f"{i + 1}/{FIFTHS}", found.take(rows)) for i, rows in enumerate(parts) if len(rows))
     months = [m for m in np.unique(found.months).tolist() if m]
     return tuple(_period(m, found.take(np.flatnonzero(found.months == m))) for m in months)
 

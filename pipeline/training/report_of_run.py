@@ -198,7 +198,7 @@ def _header(ran: RanLike, context: Context) -> Header:
     days = np.sort(context.days[rows][context.days[rows] != ""])
     return Header(
         scorer_version=scorer.version,
-        data_date=str(prepared.about["data_end"] or "")[:10],
+        data_date=str(prepared.about["data_end"] or "no times")[:10],
         rows=len(rows),
         rows_left_out=prepared.about["read"] - len(rows),
         encoder=scorer.builder.encoder.identity if scorer.builder.encoder else "none",

@@ -75,7 +75,7 @@ def test_months_and_queues_add_up_to_the_whole() -> None:
 
 def test_without_dates_fifths_stand_for_months() -> None:
     names = [p.name for p in verdict(made(50, 1, months=False), 0.1).periods]
-    assert names == [f"fifth {i}" for i in range(1, 6)]
+    assert names == [f"{i}/5" for i in range(1, 6)]
 
 
 def test_the_right_queue_is_the_outcome_else_that_of_the_topic() -> None:
