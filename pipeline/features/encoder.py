@@ -51,7 +51,7 @@ class TransformerEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of unit length; a text that occurs twice is encoded once."""
-        unique = list(dict.fromkeys(texts))
+        unique = list(dict.fromkeys(texts)) or [""]  # no texts at all still have a width
         vectors = self.model.encode(
             unique,
             batch_size=self.batch_size,
@@ -60,7 +60,7 @@ class TransformerEncoder:
             convert_to_numpy=True,
         )
         place = {text: i for i, text in enumerate(unique)}
-        rows = np.asarray(vectors, dtype=np.float32)[[place[t] for t in texts]]
+        rows = np.asarray(vectors, dtype=np.float32)[np.array([place[t] for t in texts], dtype=np.int64)]
         rows /= np.maximum(
             np.linalg.norm(rows, axis=1, keepdims=True), 1e-9
         )  # bfloat16 leaves lengths of 0.997 to 1.003

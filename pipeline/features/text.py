@@ -43,6 +43,8 @@ def count_terms(texts: Sequence[str], settings: Features, subjects: Sequence[str
     subjects : sequence of n str, optional
         Subjects that are to count once more; empty where a ticket has no body.
     """
+    if len(texts) == 0:
+        return sp.csr_matrix((0, len(SEGMENTS) * 2**BITS), dtype=np.float32)
     blocks = [v.transform(list(texts)) for v in _vectorizers(settings)]  # type: ignore[attr-defined]
     if subjects is None:
         blocks += [sp.csr_matrix((len(texts), 2**BITS), dtype=np.float32)] * 2
