@@ -53,8 +53,8 @@ def run(raw: _Raw, scorer: _Scorer, params: _Params = None, test_from: _TestFrom
     replaced = replace_if_better(ran, raw, scorer, key=_key(key_file), say=say)
     report = report_of_run(replaced)
     _publish(report, scorer.with_name(f"{scorer.name}.report"))
-    _track_training(replaced, scorer, settings)
     typer.echo(f"scorer {replaced.scorer.version}: {scorer}")
+    _track_training(replaced, scorer, settings)
 
 
 def audit(

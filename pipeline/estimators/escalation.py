@@ -27,6 +27,9 @@ from pipeline.estimators.trees import Trees
 from pipeline.features.build import Blocks
 from pipeline.features.table import NUMBERS
 
+FORESTS = 3
+"""Trees on values are grown so many times with other seeds, and averaged."""
+
 _TREES = {
     "learning_rate": 0.05,
     "max_iter": 200,
@@ -110,11 +113,13 @@ class EscalationModel:
         linear: dict[str, Linear] = {}
         trees: dict[str, Trees] = {}
         for name, _ in members:
-            if name.startswith("trees"):
-                table = category_table(part, edges)
-                own_seed = seed + int(name.removeprefix("trees_"))
-                trees[name] = Trees.fit(
-                    table, target, categorical=categorical(part), weights=weight, seed=own_seed, **_TREES
+            if name == "trees":
+                table, kinds = category_table(part, edges), categorical(part)
+                trees[name] = Trees.averaged(
+                    [
+                        Trees.fit(table, target, categorical=kinds, weights=weight, seed=seed + i, **_TREES)
+                        for i in range(FORESTS)
+                    ]
                 )
             elif name == "rates":
                 table = np.hstack([rates[old], numbers_of(part, edges)])

@@ -13,10 +13,10 @@ from pipeline.estimators.trees import MAX_CATEGORY, constant_log_odds
 from pipeline.features.build import Blocks
 from pipeline.features.table import NUMBERS
 
-Member = Literal["words", "meaning", "values", "trees_0", "trees_1", "trees_2", "rates"]
+Member = Literal["words", "meaning", "values", "trees", "rates"]
 Weighted = tuple[tuple[Member, float], ...]
 
-_TABLE: Weighted = (("values", 1 / 4), ("trees_0", 1 / 6), ("trees_1", 1 / 6), ("trees_2", 1 / 6), ("rates", 1 / 4))
+_TABLE: Weighted = (("values", 1 / 4), ("trees", 1 / 2), ("rates", 1 / 4))
 
 
 def _mixed(text: Weighted, share: float) -> Weighted:

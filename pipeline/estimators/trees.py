@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +122,25 @@ class Trees:
             offset, bit_offset = offset + count, bit_offset + len(bits)
         joined = {n: np.concatenate(v) if v else np.zeros(0) for n, v in columns.items()}
         return cls(**joined, baseline=float(np.ravel(model._baseline_prediction)[0]))
+
+    @classmethod
+    def averaged(cls, forests: Sequence[Trees]) -> Trees:
+        """One object for the mean of several: the same nodes, each worth its share."""
+        nodes = np.cumsum([0] + [len(f.left) for f in forests])
+        splits = np.cumsum([0] + [len(f.bitsets) for f in forests])
+        moved: dict[str, list[np.ndarray]] = {n: [] for n in _ARRAYS}
+        for forest, node, split in zip(forests, nodes, splits, strict=False):
+            for name in _ARRAYS:
+                values = getattr(forest, name)
+                if name in ("left", "right", "category"):
+                    values = np.where(values >= 0, values + (split if name == "category" else node), -1)
+                elif name == "roots":
+                    values = values + node
+                elif name in ("value", "mean"):
+                    values = values / len(forests)
+                moved[name].append(values.astype(getattr(forest, name).dtype))
+        joined = {n: np.concatenate(v) for n, v in moved.items()}
+        return cls(**joined, baseline=float(np.mean([f.baseline for f in forests])))
 
     def log_odds(self, table: np.ndarray) -> np.ndarray:
         """Sum of the trees, shape (n,)."""

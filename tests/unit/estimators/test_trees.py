@@ -107,3 +107,15 @@ def test_stored_trees_score_the_same(tmp_path: Path) -> None:
     artifact.write(tmp_path / "m", {"trees": ours.state()}, {})
     parts, _, _ = artifact.read(tmp_path / "m")
     np.testing.assert_array_equal(Trees.from_state(parts["trees"]).log_odds(table), ours.log_odds(table))
+
+
+def test_the_average_of_forests_is_the_mean_of_their_log_odds() -> None:
+    draw = np.random.default_rng(5)
+    table = np.stack([draw.normal(size=400), draw.integers(0, 12, 400) * 3.0], axis=1)
+    outcome = (table[:, 0] + (table[:, 1] % 2) + draw.normal(size=400) > 0.5).astype(int)
+    kinds = np.array([False, True])
+    forests = [Trees.fit(table, outcome, categorical=kinds, weights=None, seed=i, max_iter=10) for i in range(3)]
+    mean = Trees.averaged(forests)
+    np.testing.assert_allclose(mean.log_odds(table), np.mean([f.log_odds(table) for f in forests], axis=0))
+    shares, base = mean.contributions(table)
+    np.testing.assert_allclose(shares.sum(axis=1) + base, mean.log_odds(table))
