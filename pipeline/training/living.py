@@ -14,6 +14,9 @@ WINDOW = 300
 OTHER_REGIME = 0.5
 """Total variation to the newest window above which a window belongs to another set of labels."""
 
+BEYOND_CHANCE = 0.25
+"""With many labels two windows of one set differ by chance alone; this share of the rest must be differing besides."""
+
 FEWEST = 200
 """A present shorter than this is too short to learn from: then the whole past is used."""
 
@@ -99,8 +102,10 @@ def _start(labels: np.ndarray) -> int:
     edges = np.append(np.arange(n % WINDOW, n, WINDOW), n) if n % WINDOW else np.arange(0, n + 1, WINDOW)
     shares = [np.bincount(codes[a:b], minlength=size) / (b - a) for a, b in pairwise(edges)]
     present = shares[-1].copy()
+    chance = _variation_by_chance(codes)
+    bar = max(OTHER_REGIME, chance + BEYOND_CHANCE * (1 - chance))
     for back in range(len(shares) - 2, -1, -1):
-        if 0.5 * np.abs(shares[back] - present).sum() > OTHER_REGIME:
+        if 0.5 * np.abs(shares[back] - present).sum() > bar:
             start = _boundary(
                 codes, int(edges[back]), int(edges[min(back + 2, len(edges) - 1)]), shares[max(back - 1, 0)], present
             )
@@ -108,6 +113,12 @@ def _start(labels: np.ndarray) -> int:
         # the present is what the windows since have had on average, the newest counting most: slow change isn't a break
         present = 0.7 * present + 0.3 * shares[back]
     return 0
+
+
+def _variation_by_chance(codes: np.ndarray) -> float:
+    """Total variation to be expected between two windows of the same set of labels (counts taken as Poisson)."""
+    mean = np.bincount(codes) / len(codes) * WINDOW
+    return float(0.5 * np.minimum(np.sqrt(4 * mean / np.pi), 2 * mean).sum() / WINDOW)
 
 
 def _boundary(codes: np.ndarray, first: int, last: int, past: np.ndarray, present: np.ndarray) -> int:
