@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,25 +40,35 @@ class Verdict:
 
 
 def classes_gate(truth: np.ndarray, guess: np.ndarray, size: int, settings: Gates, seed: int) -> Verdict:
-    """Topic and queue: accuracy or macro-F1 above those of always naming the most frequent class."""
+    """Topic and queue: accuracy or macro-F1 above those of always naming the most frequent class.
+
+    Macro-F1 also has to beat that of the same guesses given at random: any guesses that vary beat a constant there.
+    """
     truth = np.where(truth < 0, size, truth)
     top = int(np.bincount(truth, minlength=size + 1)[:size].argmax())
     constant = np.full_like(truth, top)
     verdicts = []
     for metric in ("accuracy", "macro_f1"):
-        base = float(code_metrics(truth, constant, size + 1)[metric])
+        base = _baseline(metric, truth, guess, constant, size + 1)
 
         def gain(rows: np.ndarray, metric: str = metric) -> dict[str, float]:
-            mine, naive = (
-                code_metrics(truth[rows], guess[rows], size + 1),
-                code_metrics(truth[rows], constant[rows], size + 1),
-            )
-            return {"gain": float(mine[metric] - naive[metric])}
+            mine = code_metrics(truth[rows], guess[rows], size + 1)[metric]
+            return {"gain": float(mine - _baseline(metric, truth[rows], guess[rows], constant[rows], size + 1))}
 
         value = float(code_metrics(truth, guess, size + 1)[metric])
         low = _low(gain, len(truth), settings, seed)
         verdicts.append(Verdict(low > 0 or not settings.enabled, metric, value, base + low, base))
     return next((v for v in verdicts if v.passed), verdicts[0])
+
+
+def _baseline(metric: str, truth: np.ndarray, guess: np.ndarray, constant: np.ndarray, size: int) -> float:
+    naive = float(code_metrics(truth, constant, size)[metric])
+    if metric != "macro_f1" or not len(truth):
+        return naive
+    support, named = np.bincount(truth, minlength=size), np.bincount(guess, minlength=size)
+    # were the guesses given to tickets at random, a class would be right support · named / n times
+    by_chance = 2.0 * support * named / len(truth) / np.maximum(support + named, 1)
+    return max(naive, float(by_chance[support > 0].mean()))
 
 
 def levels_gate(truth: np.ndarray, guess: np.ndarray, settings: Gates, seed: int) -> Verdict:
@@ -83,8 +94,9 @@ def risk_gate(outcome: np.ndarray, risk: np.ndarray, settings: Gates, seed: int)
     return Verdict(low > 0 or not settings.enabled, "average precision", value, base + low, base)
 
 
-def _low(function: object, n: int, settings: Gates, seed: int) -> float:
+def _low(function: Callable[[np.ndarray], dict[str, float]], n: int, settings: Gates, seed: int) -> float:
     if n == 0:
         return -1.0
-    low, _ = interval(function, n, seed=seed, resamples=RESAMPLES)["gain"]  # type: ignore[arg-type]
+    bounds = interval(function, n, seed=seed, resamples=RESAMPLES, certainty=settings.certainty)
+    low, _ = bounds["gain"]
     return float(np.nan_to_num(low, nan=-1.0))

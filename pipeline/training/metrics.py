@@ -169,9 +169,14 @@ def scope_metrics(out_of_scope: ArrayLike, score: ArrayLike, flagged: ArrayLike 
 
 
 def interval(
-    function: Callable[[Integers], Mapping[str, float]], n: int, *, seed: int, resamples: int = 1000
+    function: Callable[[Integers], Mapping[str, float]],
+    n: int,
+    *,
+    seed: int,
+    resamples: int = 1000,
+    certainty: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """95 % percentile bootstrap over tickets.
+    """Percentile bootstrap over tickets: a 95 % interval, or of another certainty.
 
     Parameters
     ----------
@@ -181,6 +186,8 @@ def interval(
         How many tickets there are.
     seed : int
         Of the draws; the same seed gives the same interval.
+    certainty : float
+        Share of the draws that lie inside.
 
     Returns
     -------
@@ -192,7 +199,7 @@ def interval(
     for _ in range(resamples):
         for name, value in function(generator.integers(0, n, n)).items():
             draws.setdefault(name, []).append(float(value))
-    return {name: _quantiles(np.array(values)) for name, values in draws.items()}
+    return {name: _quantiles(np.array(values), certainty) for name, values in draws.items()}
 
 
 def encode(*columns: Sequence[str] | NDArray[Any]) -> tuple[list[str], list[Integers]]:
@@ -281,11 +288,11 @@ def _reviewed(share: float, n: int) -> int:
     return int(np.floor(share * n + _SLACK))
 
 
-def _quantiles(values: Floats) -> tuple[float, float]:
+def _quantiles(values: Floats, certainty: float) -> tuple[float, float]:
     known = values[~np.isnan(values)]
     if not len(known):
         return np.nan, np.nan
-    low, high = np.quantile(known, [0.025, 0.975])
+    low, high = np.quantile(known, [(1 - certainty) / 2, (1 + certainty) / 2])
     return float(low), float(high)
 
 
