@@ -114,10 +114,10 @@ def give_away_columns(frame: pd.DataFrame, outcome: str) -> tuple[GiveAway, ...]
         strength = ""
         if outcome in ("topic", "queue") and (share := _contains(said, truth)) >= GIVEN_AWAY_CONTAINS:
             strength = f"holds the label's own name in {share:.0%} of the tickets of some quarter"
-        elif (accuracy := _alone(said, truth)) >= GIVEN_AWAY_ACCURACY and accuracy > 1 - 0.2 * (
-            1 - truth.value_counts(normalize=True).iloc[0]
-        ):
-            strength = f"its values alone predict {accuracy:.0%} of the labels"
+        else:
+            accuracy, constant = _alone(said, truth)
+            if accuracy >= GIVEN_AWAY_ACCURACY and accuracy > 1 - 0.2 * (1 - constant):
+                strength = f"its values alone predict {accuracy:.0%} of the labels"
         if strength:
             found.append(GiveAway(column.removeprefix(FIELD_PREFIX), outcome, strength))
     return tuple(found)
@@ -126,23 +126,24 @@ def give_away_columns(frame: pd.DataFrame, outcome: str) -> tuple[GiveAway, ...]
 def _contains(said: pd.Series, truth: pd.Series) -> float:
     """Share of values that hold the label's own name as a whole element, in the quarter of the rows that has most."""
     hits = np.array(
-        [
-            str(label).casefold() in re.split(r"[;,|/\s]+", str(value).casefold())
-            or str(label).casefold() == str(value).casefold()
-            for value, label in zip(said, truth, strict=True)
-        ]
+        [str(label).casefold() in _elements(str(value).casefold()) for value, label in zip(said, truth, strict=True)]
     )
     return float(max(part.mean() for part in np.array_split(hits, 4) if len(part)))
 
 
-def _alone(said: pd.Series, truth: pd.Series) -> float:
-    """Accuracy of the likeliest label per value, learned on even rows and looked at on odd ones."""
+def _elements(value: str) -> set[str]:
+    """A value, its elements as a list of names would have them, and its words."""
+    return {value, *(part.strip() for part in re.split(r"[;,|/]", value)), *re.split(r"[;,|/\s]+", value)}
+
+
+def _alone(said: pd.Series, truth: pd.Series) -> tuple[float, float]:
+    """Accuracy of the likeliest label per value, learned on even rows and looked at on odd ones; that of a constant."""
     learn = pd.DataFrame({"value": said.to_numpy()[::2], "label": truth.to_numpy()[::2]})
     best = learn.groupby("value")["label"].agg(lambda s: s.mode().iloc[0])
     if len(best) > 0.5 * len(learn):
-        return 0.0
-    guess = pd.Series(said.to_numpy()[1::2]).map(best)
-    return float((guess == truth.to_numpy()[1::2]).mean())
+        return 0.0, 1.0
+    guess, looked = pd.Series(said.to_numpy()[1::2]).map(best), truth.iloc[1::2]
+    return float((guess == looked.to_numpy()).mean()), float(looked.value_counts(normalize=True).iloc[0])
 
 
 def _guess(labels: pd.Series, known: np.ndarray, terms: sp.csr_matrix, groups: np.ndarray, seed: int) -> _Guess | None:
@@ -153,7 +154,8 @@ def _guess(labels: pd.Series, known: np.ndarray, terms: sp.csr_matrix, groups: n
         return None
     classes, codes = np.unique(labels.iloc[rows].astype(object).to_numpy(dtype=str), return_inverse=True)
     margins = np.zeros((len(rows), len(classes)))
-    fold = groups[rows] % FOLDS  # groups stay together, so a repeat can't vouch for itself
+    # groups stay together, so a repeat can't vouch for itself; by lot, so that no rhythm of the rows stands in a fold
+    fold = np.random.default_rng(seed).integers(0, FOLDS, int(groups.max()) + 1)[groups[rows]]
     for f in range(FOLDS):
         fit, look = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
         present = np.unique(codes[fit])
