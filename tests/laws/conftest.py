@@ -21,7 +21,7 @@ def settings(encoder: str, cache: Path) -> Params:
     return Params(
         encoder=Encoder(name=encoder, cache=str(cache)),
         split=Split(folds=3),
-        topic=Topic(candidates=("words",) if encoder == "none" else ("words", "meaning", "kernel", "both", "average"), regularisation=(0.3,)),
+        topic=Topic(candidates=("words", "meaning", "kernel", "both", "average"), regularisation=(0.3,)),
         priority=Priority(candidates=("words",) if encoder == "none" else ("both",)),
         escalation=Escalation(candidates=("both",)),
         gates=Gates(enabled=False),

@@ -32,7 +32,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "parts"
 
 
-
 def test_parts_and_what_is_said_of_them_come_back(folder: Path) -> None:
     parts, about, _ = artifact.read(folder)
     assert about == ABOUT
