@@ -132,7 +132,7 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
         "counts": labelled.counts,
         "read": len(raw.tickets),
         "refused": {str(k): int(v) for k, v in refused.items()},
-        "after_cut": int(len(parsed) - len(frame)),
+        "after_cut": int(len(parsed) - len(labelled.frame)),
         "left_out_fields": fields,
         "synthetic": any(bool(r.get("synthetic")) for r in raw.imports),
         "outcomes": raw.outcomes_as_written | params.outcomes,

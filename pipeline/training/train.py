@@ -111,8 +111,10 @@ def _topic(
     settings = params.topic if target == "topic" else replace(params.topic, descriptions={})
     living, present = topics.living_rows(rows, labels, settings, dated=dated)
     alive = np.isin(labels[present].astype(str), living.alive)
-    if len(living.alive) < 2 or alive.sum() < FEWEST_ROWS:
+    if len(living.alive) < 2:
         return _none(target, f"{len(living.alive)} label(s) with enough tickets: at least two are needed")
+    if alive.sum() < FEWEST_ROWS:
+        return _none(target, f"only {alive.sum()} tickets have a living label; {FEWEST_ROWS} are needed")
     say(f"{target}: {living.note} {len(living.alive)} living labels.")
     older = np.setdiff1d(rows[np.isin(labels[rows].astype(str), living.alive)], present, assume_unique=True)
     older = older[-len(present) :]  # more of the past than of the present could only drown it
