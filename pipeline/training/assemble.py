@@ -213,22 +213,21 @@ def _with_reference(scorer: Scorer, prepared: Prepared, passed: dict[str, Traine
     if "escalated" in inner:
         columns["escalation_risk"] = inner["escalated"][2]
     scored = conform(pd.DataFrame(columns), "scored")
+    nothing: list[str | None] = [None] * len(rows)
+    label, confidence = nothing, np.zeros(len(rows))
     if source.target in ("topic", "queue"):
         named, confidence, _ = inner[source.target]
         label = [None if n is None else (scorer.policy.queue_of(n) if source.target == "topic" else n) for n in named]
-        nothing: list[str | None] = [None] * len(rows)
-        topic = list(inner["topic"][0]) if "topic" in inner else nothing
-        priority = list(inner["priority"][0]) if "priority" in inner else nothing
-        decision = scorer.policy.decide(
-            part,
-            label=label,
-            confidence=confidence,
-            topic=topic,
-            priority=priority,
-            oos=np.zeros(len(rows)),
-            fallback=nothing,
-        )
-        scored["queue"] = pd.Series(decision.queue, dtype="str")
+    decision = scorer.policy.decide(
+        part,
+        label=label,
+        confidence=confidence,
+        topic=list(inner["topic"][0]) if "topic" in inner else nothing,
+        priority=list(inner["priority"][0]) if "priority" in inner else nothing,
+        oos=np.zeros(len(rows)),
+        fallback=nothing,
+    )
+    scored["queue"] = pd.Series(decision.queue, dtype="str")
     as_stored = part.assign(subject=part[RAW_PREFIX + "subject"], body=part[RAW_PREFIX + "body"])
     reference = summarise(as_stored, scored)
     for name in ("topic", "topic_confidence", "escalation_risk"):

@@ -167,3 +167,10 @@ def test_the_same_scorer_may_replace_itself(desk: Desk) -> None:
 def test_too_few_unseen_tickets_are_not_compared_and_that_is_said(desk: Desk) -> None:
     verdict = compare(desk.scorer, desk.scorer, desk.raw, Gates(min_compared=5_000))
     assert not verdict.models and "5,000 are needed" in verdict.words
+
+
+def test_the_reference_of_drift_is_what_the_models_in_service_say(desk: Desk, evaluated: Report) -> None:
+    counts = desk.scorer.reference["counts"]
+    assert set(counts["queue"]) <= {*desk.scorer.models.queue.classes, "triage"}  # type: ignore[union-attr]
+    assert "(empty)" not in counts["escalation_risk"] and "(empty)" not in counts["topic"]
+    assert evaluated.drift is not None and {d.what for d in evaluated.drift} >= {"queue", "predicted topic", "channel"}
