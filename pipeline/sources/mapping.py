@@ -126,7 +126,8 @@ def load_mapping(path: Path) -> Mapping:
         got = type(error).__name__
         if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
             got += f" in line {error.problem_mark.line + 1}"
-        raise MappingError("the mapping can't be read", where=str(path), got=got, do="check path and YAML") from error
+        do = "check path and YAML; quote a name that holds ? : , # or brackets"
+        raise MappingError("the mapping can't be read", where=str(path), got=got, do=do) from error
     return parse_mapping(raw, where=path.name)
 
 

@@ -13,6 +13,7 @@ from pipeline.config import Tickets
 from pipeline.errors import InputError
 from pipeline.history.identity import pseudonyms
 from pipeline.sources.mapping import Mapping, TimeColumn, check, nearest_columns
+from pipeline.sources.nested import with_inner
 from pipeline.sources.rows import IdsSeen, redacted, without_missing
 from pipeline.tickets import schema
 from pipeline.tickets.files import read_records
@@ -71,6 +72,8 @@ def read_tickets(
     name = "stdin" if str(path) == "-" else Path(path).name
     encoding = encoding or (mapping.encoding if mapping else None)
     for records in read_records(path, chunk_rows=chunk_rows, encoding=encoding, format=format):
+        if mapping is not None:
+            records = with_inner(records, mapping.ticket_columns())
         tickets = reader.tickets(records, name, json_like=_json_like(path, format))
         if mapping is not None and mapping.is_event_log:
             tickets = tickets[(tickets["error"].isna() | (tickets["error"] != "duplicate_id")).to_numpy(bool)]

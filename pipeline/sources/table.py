@@ -15,6 +15,7 @@ import pandas as pd
 from pipeline.errors import InputError
 from pipeline.history.events import created_events, field_events, joined, log_events, make_events
 from pipeline.sources.mapping import Mapping, check
+from pipeline.sources.nested import with_inner
 from pipeline.sources.raw import Part, Summary, add, known_tickets, prior_record
 from pipeline.sources.reader import TableReader, read_tickets
 from pipeline.sources.rows import redacted, without_missing
@@ -97,9 +98,11 @@ def _read_all(
     tickets: list[pd.DataFrame] = []
     facts: list[pd.DataFrame] = []
     history = list(dict.fromkeys([*mapping.history_columns(), *(mapping.fields if mapping.is_event_log else ())]))
+    wanted = [*mapping.ticket_columns(), *history]
     for path, name in zip(files, names, strict=True):
         seen: dict[str, None] = {}
         for records in read_records(path, chunk_rows=_CHUNK_ROWS, encoding=mapping.encoding):
+            records = with_inner(records, wanted)
             seen.update(dict.fromkeys(str(c) for c in records.columns if c != "error"))
             tickets.append(reader.tickets(records, name, json_like=True))
             wide = records.reindex(columns=history).astype("str")

@@ -43,12 +43,12 @@ def _record(line: str) -> Record:
         value = json.loads(line.removeprefix("\ufeff"))
         if not isinstance(value, dict):
             return Record(None, "not_an_object", len(line))
-        return Record({name.replace("\0", ""): _text(item) for name, item in value.items()}, None, len(line))
+        return Record({name.replace("\0", ""): text_of_json(item) for name, item in value.items()}, None, len(line))
     except (ValueError, RecursionError):
         return Record(None, "unreadable_record", len(line))
 
 
-def _text(value: object) -> str | None:
+def text_of_json(value: object) -> str | None:
     """A JSON value as text; null for what is empty."""
     if isinstance(value, str):
         return value.replace("\0", "") if "\0" in value else value
