@@ -33,7 +33,7 @@ def judge(task: str, truth: list[Record], said: list[Record], folder: Path, *mor
     (folder / "said.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said), "utf-8")
     command = [sys.executable, str(REFEREE), task, "--truth", "truth.csv", "--pred", "said.jsonl"]
     command += ["--seed", str(SEED), "--resamples", str(RESAMPLES), *more]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=300)
     return dict(json.loads(done.stdout))
 
 

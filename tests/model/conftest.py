@@ -68,7 +68,7 @@ def tracked(small_raw: Path, small_scorer: Path, tmp_path_factory: pytest.TempPa
     uri = f"sqlite:///{folder}/runs.db"
     tests = Path(__file__).parents[1]
     script = [sys.executable, str(tests / "model" / "tracked.py"), str(small_raw), str(small_scorer), str(report), uri]
-    done = subprocess.run([*script, str(top / "found.json")], cwd=cwd, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*script, str(top / "found.json")], cwd=cwd, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads((top / "found.json").read_text("utf-8"))
     figures = json.loads((report / "metrics.json").read_text("utf-8"))
@@ -98,6 +98,6 @@ def shell(tmp_path: Path) -> Shell:
     def ask(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         settings = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", **environment}
         line = ["bash", "-c", command]
-        return subprocess.run(line, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120)
+        return subprocess.run(line, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=600)
 
     return ask

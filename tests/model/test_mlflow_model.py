@@ -220,7 +220,7 @@ print(json.dumps([pipeline.__file__, sorted({d.lower() for m in fresh for d in k
     root = str(Path(__file__).parents[2])
     command = [sys.executable, "-c", script, root, str(folder), str(tmp_path / "rows.parquet"), str(tmp_path / "out")]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr[-2000:]
     where, needed = json.loads(done.stdout)
     assert Path(where).is_relative_to(folder)

@@ -23,7 +23,7 @@ def test_the_code_on_the_page_runs(tracked: dict[str, Any], small_raw: Path, tmp
     code = code.replace("models:/triage@", "models:/tests@")
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1200
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "queue_reason" in done.stdout

@@ -93,7 +93,7 @@ def test_the_same_data_settings_and_seed_give_the_same_scorer_in_another_process
     environment = {**os.environ, "PYTHONHASHSEED": "4242", "OMP_NUM_THREADS": "1", "PYTHONPATH": tests}
     command = [sys.executable, "-c", script, encoder, str(tmp_path / "raw"), str(tmp_path / "there")]
     elsewhere = tmp_path / "other-cwd"
-    done = subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr[-2000:]
     there = {p.name: p.read_bytes() for p in (tmp_path / "there").iterdir()}
     assert not [p.name for p in (tmp_path / "here").iterdir() if p.read_bytes() != there[p.name]]

@@ -30,4 +30,4 @@ def test_the_notebook_carries_no_outputs_and_defines_nothing(path: Path) -> None
 def test_the_notebook_runs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(ROOT / "notebooks")}}
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    nbclient.NotebookClient(notebook, timeout=1200, kernel_name="python3", resources=resources).execute()

@@ -23,7 +23,7 @@ atexit.register(lambda: print("MODULES" + json.dumps(sorted({m.partition(".")[0]
 
 def loaded_by(code: str) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", SHOW_MODULES + code], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", SHOW_MODULES + code], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     return set(json.loads(done.stdout.rpartition("MODULES")[2]))
 

@@ -53,7 +53,7 @@ def test_a_fresh_clone_without_a_remote_reproduces_all_stages(tmp_path: Path) ->
 
     def repro() -> str:
         done = subprocess.run(
-            [str(BIN / "dvc"), "repro"], cwd=clone, env=environment, capture_output=True, text=True, timeout=300
+            [str(BIN / "dvc"), "repro"], cwd=clone, env=environment, capture_output=True, text=True, timeout=1200
         )
         assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout

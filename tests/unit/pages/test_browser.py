@@ -69,7 +69,7 @@ def opened(html: str, folder: Path, *options: str) -> tuple[str, list[str]]:
     page = folder / "report.html"
     page.write_text(html, "utf-8")
     command = [str(CHROMIUM), *QUIET, f"--user-data-dir={folder / 'profile'}", *options, page.as_uri()]
-    done = subprocess.run(command, capture_output=True, timeout=90, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=300, check=True)
     said = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if ":CONSOLE" in line]
     return done.stdout.decode("utf-8"), said
 

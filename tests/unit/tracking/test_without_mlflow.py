@@ -25,7 +25,7 @@ sys.meta_path.insert(0, Blocker())
 
 
 def python(script: str, folder: Path) -> str:
-    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
