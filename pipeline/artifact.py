@@ -41,7 +41,13 @@ def write(folder: Path, parts: dict[str, State], about: dict[str, Any], *, key: 
     -------
     str
         The version: the first 12 hexadecimal digits of the manifest's SHA-256.
+
+    Raises
+    ------
+    OutputError
+        The folder can't be written, or holds something else.
     """
+    check_target(folder)
     fresh = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -66,6 +72,32 @@ def write(folder: Path, parts: dict[str, State], about: dict[str, Any], *, key: 
             "the folder can't be written", where=folder.name, got=os.strerror(error.errno or 0)
         ) from error
     return _sha256(content)[:12]
+
+
+def check_target(folder: Path) -> None:
+    """Refuse a target whose replacement would destroy what isn't ours: only nothing, an empty folder, or one of ours.
+
+    Raises
+    ------
+    OutputError
+        A file, or a folder that holds something else.
+    """
+    if folder.name in ("", ".."):
+        raise OutputError("a folder without a name of its own", where=str(folder), do="name it, such as models/scorer")
+    try:
+        if not os.path.lexists(folder) or (folder / MANIFEST).is_file() or (folder / CHECKSUM).is_file():
+            return
+        if folder.is_dir() and next(folder.iterdir(), None) is None:
+            return
+    except OSError as error:
+        got = os.strerror(error.errno or 0)
+        raise OutputError("the folder can't be written", where=str(folder), got=got, do="name another one") from error
+    raise OutputError(
+        "something else is there already, and would be lost",
+        where=str(folder),
+        got=f"a folder without {MANIFEST}" if folder.is_dir() else "no folder",
+        do="name a new folder, or one that holds a scorer",
+    )
 
 
 def read(

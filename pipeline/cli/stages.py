@@ -43,10 +43,12 @@ def run(raw: _Raw, scorer: _Scorer, params: _Params = None, test_from: _TestFrom
     The report lies beside the scorer, in SCORER_DIR.report. Exit 1: no model passed its gate, or the scorer in place is
     better.
     """
+    from pipeline.artifact import check_target
     from pipeline.training.report_of_run import report_of_run
     from pipeline.training.run import replace_if_better
     from pipeline.training.run import run as run_all
 
+    check_target(scorer)  # before the training, not after it
     settings = _settings(params)
     say = _say()
     ran = run_all(raw, settings, test_from=_moment(test_from), say=say)

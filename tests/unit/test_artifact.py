@@ -275,3 +275,32 @@ def test_the_manifest_is_readable_by_people(folder: Path) -> None:
     text = (folder / artifact.MANIFEST).read_text("utf-8")
     assert "Grüße" in text
     assert json.loads(text)["parts"] == ["empty", "policy", "words"]
+
+
+def test_a_folder_of_something_else_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "tickets.parquet").write_bytes(b"precious")
+    with pytest.raises(OutputError, match="something else is there"):
+        artifact.write(raw, PARTS, ABOUT)
+    assert [p.name for p in tmp_path.iterdir()] == ["raw"]
+    assert (raw / "tickets.parquet").read_bytes() == b"precious"
+
+
+def test_a_file_is_refused_as_a_target_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "export.csv").write_text("precious", "utf-8")
+    with pytest.raises(OutputError, match="something else is there"):
+        artifact.write(tmp_path / "export.csv", PARTS, ABOUT)
+    assert (tmp_path / "export.csv").read_text("utf-8") == "precious"
+
+
+@pytest.mark.parametrize("name", [".", "", ".."])
+def test_a_folder_without_a_name_of_its_own_is_refused(name: str) -> None:
+    with pytest.raises(OutputError, match="without a name"):
+        artifact.check_target(Path(name))
+
+
+def test_an_empty_folder_and_an_earlier_one_may_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "scorer").mkdir()
+    first = artifact.write(tmp_path / "scorer", PARTS, ABOUT)
+    assert artifact.write(tmp_path / "scorer", PARTS, ABOUT) == first
