@@ -186,8 +186,6 @@ def interval(
         How many tickets there are.
     seed : int
         Of the draws; the same seed gives the same interval.
-    certainty : float
-        Share of the draws that lie inside.
 
     Returns
     -------
