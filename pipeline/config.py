@@ -195,6 +195,8 @@ def load_params(path: Path | None = None) -> Params:
     """
     if path is None:
         return Params()
+    if not path.is_file():
+        raise ConfigError("the settings aren't there", where=str(path), got="no such file", do="check the path")
     try:
         raw = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -203,7 +205,62 @@ def load_params(path: Path | None = None) -> Params:
         ) from error
     if raw is None:
         return Params()
-    return typing.cast(Params, build(Params, raw, where=path.name))
+    return checked(typing.cast(Params, build(Params, raw, where=path.name)), where=path.name)
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "split.tune_share": (0.01, 0.45),
+    "split.calibrate_share": (0.01, 0.45),
+    "split.folds": (2, 20),
+    "split.near_duplicate_similarity": (0.1, 1.0),
+    "promise.max_error": (0.0001, 0.9999),
+    "promise.error_ratio": (0.0001, 1.0),
+    "promise.certainty": (0.5, 0.9999),
+    "gates.certainty": (0.5, 0.9999),
+    "topic.min_examples": (1, 1_000_000),
+    "topic.shown_candidates": (1, 1_000),
+    "features.min_documents": (1, 1_000_000),
+    "features.max_terms": (1, 100_000_000),
+    "encoder.batch_size": (1, 100_000),
+    "encoder.max_tokens": (1, 1_000_000),
+    "tickets.max_characters": (1, 1_000_000_000),
+}
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "topic.candidates": ("words", "meaning", "kernel", "both", "average"),
+    "priority.candidates": ("words", "meaning", "both"),
+    "escalation.candidates": ("words", "text", "table", "mostly_text", "both", "mostly_table"),
+}
+
+
+def checked(params: Params, *, where: str = "params.yaml") -> Params:
+    """The same settings, once every number lies in its range and every candidate is known.
+
+    Raises
+    ------
+    ConfigError
+        Naming the setting and what it may be.
+    """
+    for name, (low, high) in _RANGES.items():
+        section, key = name.split(".")
+        value = getattr(getattr(params, section), key)
+        if value is not None and not low <= value <= high:
+            raise ConfigError(
+                "a setting out of its range", where=f"{where}: {name}", got=str(value), do=f"{low:g} … {high:g}"
+            )
+    if any(c <= 0 for c in params.topic.regularisation):
+        got = str(min(params.topic.regularisation))
+        raise ConfigError("a setting out of its range", where=f"{where}: topic.regularisation", got=got, do="above 0")
+    for name, known in _CHOICES.items():
+        section, key = name.split(".")
+        given = getattr(getattr(params, section), key)
+        odd = [c for c in given if c not in known]
+        if odd or not set(given) - {"average"}:
+            got = odd[0] if odd else "none that can be fitted"
+            raise ConfigError(
+                "a candidate that isn't known", where=f"{where}: {name}", got=got, do=f"some of {', '.join(known)}"
+            )
+    return params
 
 
 def as_dict(settings: Any) -> dict[str, Any]:

@@ -158,11 +158,10 @@ def check_policy(
 
 
 def _require(name: str, known: set[str], what: str, where: str) -> None:
-    if name not in known:
-        near = nearest(name, known)
-        raise ConfigError(
-            f"a {what} that isn't there",
-            where=f"params.yaml: {where}",
-            got=name,
-            do=f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(known)[:10]) or 'none'}",
-        )
+    if name in known:
+        return
+    near = nearest(name, known)
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(known)[:10]) or 'none'}"
+    if what == "queue":
+        hint += "; a queue that history doesn't have belongs in routing: known_queues"
+    raise ConfigError(f"a {what} that isn't there", where=f"params.yaml: {where}", got=name, do=hint)

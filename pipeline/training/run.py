@@ -49,6 +49,8 @@ def run(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None,
     """
     prepared = prepare(raw_dir, params, test_from=test_from)
     say(f"prepared {len(prepared.frame):,} tickets")
+    if test_from is not None and not prepared.about["after_cut"]:
+        say(f"no ticket is from {test_from.isoformat()} on: there is nothing left to evaluate")
     featurized = featurize(prepared, params, say=say)
     targets: list[Any] = [t for t in get_args(Target) if t in prepared.about["targets"]]
     trained = {t: train(t, prepared, featurized, params, say=say) for t in targets}

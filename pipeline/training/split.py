@@ -12,6 +12,9 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline.config import Split
 
+FEWEST_IN_TIME = 300
+"""Fewer rows than this are split by the stable hash even with times: a slice of thirty rows proves nothing."""
+
 BANDS, ROWS_PER_BAND = 12, 6
 """12 bands of 6 minima: pairs of Jaccard similarity 0.9 share a band with probability 0.9998, of 0.6 with 0.44."""
 
@@ -71,7 +74,7 @@ def plan(rows: np.ndarray, groups: np.ndarray, order: np.ndarray, settings: Spli
     dated : bool
         Whether to split by time.
     """
-    if not dated:
+    if not dated or len(rows) < FEWEST_IN_TIME:
         fold_of = order % np.uint64(settings.folds)
         sides = [fold_of == f for f in range(settings.folds)]
         folds = tuple(Fold(rows[~side], rows[side]) for side in sides if side.any() and not side.all())

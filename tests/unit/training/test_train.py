@@ -59,7 +59,7 @@ def test_twenty_labels_of_each_class_are_enough(dated: bool) -> None:
     found = trained(history(60, dated=dated))
     assert found.passed, found.about["why_none"]
     assert found.about["classes"] == sorted(KINDS)
-    assert found.about["dated"] is dated
+    assert found.about["dated"] is False  # so few rows are split by the stable hash, with times or without
     accuracy = (found.inner["probabilities"].argmax(axis=1) == found.inner["truth"]).mean()
     assert accuracy > 0.8
 
