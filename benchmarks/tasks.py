@@ -141,7 +141,7 @@ SOURCES = {
 }
 
 JOBS = {
-    "thunderbird-topic": Job("thunderbird", {"test": ""}, "2025-04-01T00:00:00Z"),
+    "thunderbird-topic": Job("thunderbird", {"test": ""}, "2025-04-01T00:00:00Z", "half.yaml"),
     "speed-full": Job("thunderbird", {}, "2025-04-01T00:00:00Z", "speed-full.yaml"),
     "thunderbird-escalated": Job("thunderbird", {"test": ""}, "2025-01-01T00:00:00Z", "thunderbird-escalated.yaml"),
     "thunderbird-unanswered": Job("thunderbird", {"test": ""}, "2025-01-01T00:00:00Z", "thunderbird-unanswered.yaml"),
@@ -149,9 +149,9 @@ JOBS = {
     "incidents-reassigned": Job("incidents", {"log": INCIDENTS}, "2016-05-02T11:30:00Z", "incidents-reassigned.yaml"),
     "mozilla": Job("mozilla", {"bugs": "bugs/mozilla.csv.gz"}, "2019-12-14T17:34:32Z"),
     "openoffice": Job("openoffice", {"bugs": "bugs/openoffice.csv.gz"}, "2016-06-29T21:21:00Z"),
-    "banking77": Job("banking77", {"test": "banking77/test.csv.gz"}),
+    "banking77": Job("banking77", {"test": "banking77/test.csv.gz"}, params="half.yaml"),
     "clinc": Job("clinc", {"test": "made/clinc-test.csv", "scope": "made/clinc-scope.csv"}, params="clinc.yaml"),
-    "endava": Job("endava", {"test": "made/endava-test.csv"}),
+    "endava": Job("endava", {"test": "made/endava-test.csv"}, params="half.yaml"),
 }
 
 WRITTEN = (Figure("quadratic_kappa", "quadratic kappa", 0.50, None, 0.477),)
