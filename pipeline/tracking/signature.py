@@ -32,7 +32,6 @@ _PACKAGES = (
     "joblib",
     "pyyaml",
     "selectolax",
-    "mail-parser-reply",
     "py3langid",
 )
 _ENCODER_PACKAGES = ("sentence-transformers", "safetensors", "torch")
