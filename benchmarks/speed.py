@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -39,6 +38,13 @@ from pipeline.tickets import parse
 Row = dict[str, Any]
 TICKETS, SINGLE, SMALL, LARGE, TO_FIT = 10_000, 200, 50_000, 500_000, 10_000
 JOB = "speed-full"
+
+_PEAK = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 
 
 @dataclass(frozen=True)
@@ -282,14 +288,16 @@ def many(bench: Bench, rows: int) -> Path:
 
 
 def verb(bench: Bench, *words: object) -> tuple[float, float]:
-    """Peak memory in MiB and seconds of one verb in a process of its own."""
+    """Peak memory in MiB and seconds of one verb in a process of its own.
+
+    A small process starts it: a child's peak begins with what its parent held when it was started.
+    """
     begun = time.perf_counter()
-    child = subprocess.Popen([*bench.shop.triage, *map(str, words)], stdout=subprocess.DEVNULL, cwd=bench.folder)
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"triage {words[0]} ended with {child.returncode}")
-    return used.ru_maxrss / 1024, time.perf_counter() - begun
+    command = [sys.executable, "-c", _PEAK, *bench.shop.triage, *map(str, words)]
+    done = subprocess.run(command, cwd=bench.folder, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"triage {words[0]} ended with {done.returncode}")
+    return int(done.stdout) / 1024, time.perf_counter() - begun
 
 
 def alternate(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:

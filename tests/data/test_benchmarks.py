@@ -57,6 +57,14 @@ def test_every_result_is_of_a_row_and_asks_what_the_row_asks(bench: dict[str, Mo
             assert said == asked, path.name
 
 
+def test_every_promise_was_asked_for_as_its_row_says(bench: dict[str, ModuleType]) -> None:
+    for path in sorted((BENCHMARKS / "results").glob("promise-*.json")):
+        result = json.loads(path.read_text("utf-8"))
+        half = result["asked_words"] == bench["tasks"].HALF
+        share = result["scorer_expected"]["error_if_all"] / 2 if half else 0.05
+        assert result["asked"] == pytest.approx(share), f"{path.name} is of other settings: measure it again"
+
+
 def test_only_the_benchmark_of_speed_imports_the_package() -> None:
     guilty = set()
     for path in sorted(BENCHMARKS.glob("*.py")):
