@@ -57,13 +57,13 @@ class FieldCodes:
     frequent: tuple[int, ...]
 
     @classmethod
-    def fit(cls, tickets: pd.DataFrame, *, rare: int, leave_out: frozenset[str] = frozenset()) -> FieldCodes:
-        """Learn the values of every field but those to `leave_out` (names without prefix)."""
+    def fit(cls, tickets: pd.DataFrame, *, rare: int) -> FieldCodes:
+        """Learn the values of every field that has any."""
         columns = [c for c in tickets.columns if c.startswith(FIELD_PREFIX) or c in ALWAYS]
         names, hashes, codes, frequent = [], [], [], []
         for name in sorted(columns):
             counts = tickets[name].dropna().value_counts(sort=False)
-            if counts.empty or name.removeprefix(FIELD_PREFIX) in leave_out:
+            if counts.empty:
                 continue
             keys = _hashes([str(v) for v in counts.index])
             order = np.lexsort((keys, -counts.to_numpy()))  # then by hash: ties don't depend on the order of rows

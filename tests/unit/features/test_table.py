@@ -78,10 +78,6 @@ def test_a_field_without_any_value_is_left_out() -> None:
     assert "fields.tier" not in FieldCodes.fit(tickets(3, fields_tier=None), rare=1).names
 
 
-def test_a_field_may_be_left_out_by_name() -> None:
-    assert "fields.tier" not in FieldCodes.fit(rows(), rare=1, leave_out=frozenset({"tier"})).names
-
-
 def test_tickets_without_any_field_have_no_codes() -> None:
     bare = tickets(3, channel=None, language=None, customer_id=None)
     none = FieldCodes.fit(bare, rare=1)
