@@ -165,7 +165,9 @@ def _yaml(value: Any) -> str:
         return "[" + ", ".join(_yaml(v) for v in value) + "]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return "{}" if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f'"{k}": {_yaml(v)}' for k, v in value.items()) + "}"
+    return str(value)
 
 
 # ── columns ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ with a comment, and a test holds the two together.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import difflib
 import types
 import typing
@@ -25,22 +26,29 @@ class Tickets:
 
     max_characters: int = 1_000_000
     languages: tuple[str, ...] = (
-        "en",
-        "de",
-        "fr",
-        "es",
-        "pt",
-        "it",
-        "nl",
-        "pl",
-        "cs",
-        "hu",
-        "tr",
-        "fi",
-        "sl",
-        "sv",
-        "da",
-    )
+        "en", "de", "fr", "es", "pt", "it", "nl", "pl", "cs", "hu", "tr", "fi", "sl", "sv", "da",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class History:
+    """Who is the same customer across channels."""
+
+    shared: tuple[str, ...] = ()
+    max_accounts_per_key: int = 3
+    unlink: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sla:
+    """When the desk is open, what it has promised, and when the clock stands still."""
+
+    timezone: str = "UTC"
+    hours: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    holidays: tuple[str, ...] = ()
+    first_response: dict[str, str] = field(default_factory=dict)
+    resolution: dict[str, str] = field(default_factory=dict)
+    paused: tuple[Literal["new", "open", "pending", "on_hold", "resolved", "closed"], ...] = ("pending", "on_hold")
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Encoder:
     name: str = "minilm"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     max_tokens: int = 256
+    layers: tuple[int, ...] = (1, 3)
     batch_size: int = 64
     cache: str = ".cache/embeddings"
 
@@ -138,6 +147,20 @@ class Routing:
     rules: tuple[Rule, ...] = ()
 
 
+def _any_level() -> dict[str, float]:
+    return {"*": 1.0}
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """What waiting costs: the order in which open tickets are taken. Costs are in any one unit."""
+
+    wait: dict[str, float] = field(default_factory=_any_level)
+    escalation: float = 20.0
+    sla_missed: float = 10.0
+    horizon_hours: float = 24.0
+
+
 @dataclass(frozen=True)
 class Gates:
     """The least quality that may go into service."""
@@ -172,6 +195,8 @@ class Params:
     seed: int = 0
     outcomes: dict[str, Any] = field(default_factory=dict)
     tickets: Tickets = field(default_factory=Tickets)
+    history: History = field(default_factory=History)
+    sla: Sla = field(default_factory=Sla)
     encoder: Encoder = field(default_factory=Encoder)
     split: Split = field(default_factory=Split)
     features: Features = field(default_factory=Features)
@@ -180,6 +205,7 @@ class Params:
     escalation: Escalation = field(default_factory=Escalation)
     promise: Promise = field(default_factory=Promise)
     routing: Routing = field(default_factory=Routing)
+    ordering: Ordering = field(default_factory=Ordering)
     gates: Gates = field(default_factory=Gates)
     explain: Explain = field(default_factory=Explain)
     tracking: Tracking = field(default_factory=Tracking)
@@ -199,10 +225,9 @@ def load_params(path: Path | None = None) -> Params:
         raise ConfigError("the settings aren't there", where=str(path), got="no such file", do="check the path")
     try:
         raw = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(
-            "the settings can't be read", where=str(path), got=type(error).__name__, do="check the YAML"
-        ) from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        got = str(error) if type(error) is ValueError else type(error).__name__  # such as a date that can't be
+        raise ConfigError("the settings can't be read", where=str(path), got=got, do="check the YAML") from error
     if raw is None:
         return Params()
     return checked(typing.cast(Params, build(Params, raw, where=path.name)), where=path.name)
@@ -217,6 +242,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "promise.error_ratio": (0.0001, 1.0),
     "promise.certainty": (0.5, 0.9999),
     "gates.certainty": (0.5, 0.9999),
+    "ordering.escalation": (0, 1e9),
+    "ordering.sla_missed": (0, 1e9),
+    "ordering.horizon_hours": (0.01, 10_000),
     "topic.min_examples": (1, 1_000_000),
     "topic.shown_candidates": (1, 1_000),
     "features.min_documents": (1, 1_000_000),
@@ -224,6 +252,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "encoder.batch_size": (1, 100_000),
     "encoder.max_tokens": (1, 1_000_000),
     "tickets.max_characters": (1, 1_000_000_000),
+    "history.max_accounts_per_key": (1, 1_000_000),
 }
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -251,6 +280,13 @@ def checked(params: Params, *, where: str = "params.yaml") -> Params:
     if any(c <= 0 for c in params.topic.regularisation):
         got = str(min(params.topic.regularisation))
         raise ConfigError("a setting out of its range", where=f"{where}: topic.regularisation", got=got, do="above 0")
+    for level, cost in params.ordering.wait.items():
+        if not 0 <= cost <= 1e9:
+            at = f"{where}: ordering.wait: {level}"
+            raise ConfigError("a setting out of its range", where=at, got=str(cost), do="0 … 1e+09")
+    if not params.encoder.layers or min(params.encoder.layers) < 1:
+        got = str(list(params.encoder.layers))
+        raise ConfigError("no layer of an encoder", where=f"{where}: encoder.layers", got=got, do="[1] is the last")
     for name, known in _CHOICES.items():
         section, key = name.split(".")
         given = getattr(getattr(params, section), key)
@@ -347,7 +383,7 @@ def _sequence(args: tuple[Any, ...], value: Any, *, where: str) -> tuple[Any, ..
 def _scalar(hint: Any, value: Any, *, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if hint is str and isinstance(value, (int, float, datetime.date)) and not isinstance(value, bool):
         return str(value)
     if hint is not Any and (not isinstance(value, hint) or (hint is not bool and isinstance(value, bool))):
         raise ConfigError(f"expected {hint.__name__}", where=where, got=repr(value), do="see params.yaml")

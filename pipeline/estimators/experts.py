@@ -19,6 +19,9 @@ View = Literal["words", "meaning", "kernel", "side_by_side"]
 FIELD_SCALE = 0.5
 """Weight of a field's column beside an embedding of unit length."""
 
+MEANING_SCALE = np.float32(2.0)
+"""Length of an embedding beside words of unit length; on the inner folds of CLINC and banking77 2 beat 1."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -169,7 +172,7 @@ def view(blocks: Blocks, name: View, columns: np.ndarray) -> Matrix:
         return np.hstack([blocks.meaning, FIELD_SCALE * fields.toarray()]).astype(np.float32)
     parts = [blocks.terms, fields]
     if name == "side_by_side":
-        parts.append(sp.csr_matrix(blocks.meaning))
+        parts.append(sp.csr_matrix(MEANING_SCALE * blocks.meaning))
     return sp.hstack(parts, format="csr", dtype=np.float32)
 
 

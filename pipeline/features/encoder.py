@@ -28,7 +28,7 @@ class Encoder(Protocol):
     """Turns texts into vectors of unit length."""
 
     identity: str
-    """Name, weight hash and precision: what a cache key and a manifest hold."""
+    """Name, hashes, precision, length and layers: what a cache key and a manifest hold."""
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors, shape (n, dimensions), float32, each of unit length (zero for an empty text)."""
@@ -42,11 +42,14 @@ class Encoder(Protocol):
 class TransformerEncoder:
     """A sentence-transformers model from a folder, opened on first use."""
 
-    def __init__(self, folder: Path, *, name: str, precision: str, max_tokens: int, batch_size: int) -> None:
+    def __init__(
+        self, folder: Path, *, name: str, precision: str, max_tokens: int, batch_size: int, layers: tuple[int, ...]
+    ) -> None:
         self.folder, self.name, self.max_tokens, self.batch_size = folder, name, max_tokens, batch_size
-        self.precision = _precision(precision)
+        self.precision, self.layers = _precision(precision), layers
         self.weights_sha256 = _weights_hash(folder)
-        self.identity = f"{name}:{self.weights_sha256[:16]}:{self.precision}:{max_tokens}"
+        made_of = f"{self.weights_sha256[:16]}:{_settings_hash(folder)[:8]}"
+        self.identity = f"{name}:{made_of}:{self.precision}:{max_tokens}:{'+'.join(map(str, layers))}"
         self._model: Any = None
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -71,7 +74,7 @@ class TransformerEncoder:
     def model(self) -> Any:
         """The sentence-transformers model itself."""
         if self._model is None:
-            self._model = _open_model(self.folder, self.precision, self.max_tokens)
+            self._model = _open_model(self.folder, self.precision, self.max_tokens, self.layers)
         return self._model
 
     def state(self) -> State:
@@ -82,6 +85,7 @@ class TransformerEncoder:
             "weights_sha256": self.weights_sha256,
             "precision": self.precision,
             "max_tokens": self.max_tokens,
+            "layers": list(self.layers),
         }
 
 
@@ -139,9 +143,9 @@ def load_encoder(settings: Settings) -> TransformerEncoder | None:
             got=settings.name,
             do="pip install 'triage-tickets[encoder]', or set encoder: {name: none}",
         )
-    options = {"precision": settings.precision, "max_tokens": settings.max_tokens, "batch_size": settings.batch_size}
+    options: dict[str, Any] = {n: getattr(settings, n) for n in ("precision", "max_tokens", "batch_size", "layers")}
     if settings.name == "minilm":
-        encoder = TransformerEncoder(_minilm_folder(), name="minilm", **options)  # type: ignore[arg-type]
+        encoder = TransformerEncoder(_minilm_folder(), name="minilm", **options)
         if encoder.weights_sha256 != MINILM_SHA256:
             raise EncoderError(
                 "the packaged weights aren't the published ones",
@@ -150,7 +154,7 @@ def load_encoder(settings: Settings) -> TransformerEncoder | None:
                 do="reinstall the package, or name a folder with weights that you trust",
             )
         return encoder
-    return TransformerEncoder(_model_folder(settings.name), name=settings.name, **options)  # type: ignore[arg-type]
+    return TransformerEncoder(_model_folder(settings.name), name=settings.name, **options)
 
 
 def encoder_from_state(state: State, settings: Settings) -> Encoder | None:
@@ -225,14 +229,24 @@ def _weights_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _open_model(folder: Path, precision: str, max_tokens: int) -> Any:
+def _settings_hash(folder: Path) -> str:
+    """Of tokenizer, pooling and everything else that stands beside the weights and changes a vector."""
+    digest = hashlib.sha256()
+    for path in sorted(p for kind in ("*.json", "*.txt", "*.model") for p in folder.rglob(kind)):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _open_model(folder: Path, precision: str, max_tokens: int, layers: tuple[int, ...]) -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import torch
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
+    from pipeline.features.layers import side_by_side
+
     logging.disable_progress_bar()
     kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
     model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, model_kwargs={"torch_dtype": kind})
     model.max_seq_length = max_tokens
-    return model
+    return side_by_side(model, layers)

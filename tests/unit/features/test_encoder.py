@@ -118,14 +118,21 @@ def test_a_name_that_points_nowhere_is_refused() -> None:
     assert error.value.got == "no/such-model"
 
 
-@pytest.mark.parametrize("change", [{"max_tokens": 128}, {"precision": "bfloat16"}, {"name": "other"}])
-def test_an_identity_holds_name_weights_precision_and_length(other_weights: Path, change: dict[str, object]) -> None:
-    options: dict[str, object] = {"name": "mine", "precision": "float32", "max_tokens": 256, "batch_size": 8}
+@pytest.mark.parametrize(
+    "change", [{"max_tokens": 128}, {"precision": "bfloat16"}, {"name": "other"}, {"layers": (1,)}]
+)
+def test_an_identity_holds_all_that_changes_a_vector(other_weights: Path, change: dict[str, object]) -> None:
+    options: dict[str, object] = {
+        "name": "mine", "precision": "float32", "max_tokens": 256, "batch_size": 8, "layers": (1, 3)
+    }  # fmt: skip
     one = TransformerEncoder(other_weights, **options)  # type: ignore[arg-type]
     two = TransformerEncoder(other_weights, **(options | change))  # type: ignore[arg-type]
     assert one.identity != two.identity
+    (other_weights / "tokenizer.json").write_text("{}")
+    three = TransformerEncoder(other_weights, **options)  # type: ignore[arg-type]
     (other_weights / "model.safetensors").write_bytes(b"trained a little longer")
-    assert TransformerEncoder(other_weights, **options).identity != one.identity  # type: ignore[arg-type]
+    four = TransformerEncoder(other_weights, **options)  # type: ignore[arg-type]
+    assert len({e.identity for e in (one, two, three, four)}) == 4
 
 
 @pytest.mark.encoder
@@ -136,4 +143,16 @@ def test_the_packaged_weights_are_the_published_ones_and_encode() -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 1, 1, 0, 1], atol=1e-5)
     assert vectors[0] @ vectors[2] > vectors[0] @ vectors[1] + 0.2
     np.testing.assert_array_equal(vectors[0], vectors[4])
-    assert encoder.encode([]).shape == (0, 384)
+    assert encoder.encode([]).shape == (0, 768)
+
+
+@pytest.mark.encoder
+def test_layers_stand_side_by_side_and_the_first_is_the_models_own_vector() -> None:
+    texts = [PRINTING[0], SIGNING_IN[0]]
+    wide = load_encoder(Settings(precision="float32", layers=(1, 3)))
+    own = load_encoder(Settings(precision="float32", layers=(1,)))
+    deep = load_encoder(Settings(precision="float32", layers=(1, 99)))
+    assert wide is not None and own is not None and deep is not None
+    np.testing.assert_allclose(wide.encode(texts)[:, :384] * np.sqrt(2), own.encode(texts), atol=1e-5)
+    assert not np.allclose(wide.encode(texts)[:, 384:], wide.encode(texts)[:, :384], atol=0.01)
+    np.testing.assert_allclose(deep.encode(texts), own.encode(texts), atol=1e-5)
