@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.tickets import schema
 
-_SAME = ["ticket_id", "occurred_at", "received_at", "kind", "actor", "field", "value", "text"]
+_SAME = ["ticket_id", "occurred_at", "received_at", "kind", "side", "actor", "field", "value", "text"]
 
 
 def make_events(kind: str, ticket_id: pd.Series, **columns: pd.Series | str | None) -> pd.DataFrame:

@@ -55,11 +55,12 @@ def column_facts(tickets: pd.DataFrame, events: pd.DataFrame, column: str) -> pd
 
 def replies_by_others(tickets: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """Replies by a known person who isn't the ticket's customer: `row`, `occurred_at`, `text`."""
-    chosen = events[((events["kind"] == "reply") & events["actor"].notna()).to_numpy(bool)]
+    chosen = events[((events["kind"] == "reply") & (events["actor"].notna() | events["side"].notna())).to_numpy(bool)]
     row = positions(tickets, chosen["ticket_id"])
     chosen, row = chosen[row >= 0], row[row >= 0]
     customer = tickets["customer_id"].to_numpy(dtype=object)[row]
-    other = chosen["actor"].to_numpy(dtype=object) != customer
+    other = (chosen["actor"].to_numpy(dtype=object) != customer) & chosen["side"].isna().to_numpy(bool)
+    other |= (chosen["side"] == "agent").to_numpy(bool, na_value=False)
     return pd.DataFrame(
         {"row": row[other], "occurred_at": chosen["occurred_at"][other].array, "text": chosen["text"][other].array}
     )

@@ -13,14 +13,14 @@ import yaml
 
 from pipeline.errors import MappingError
 from pipeline.history.definitions import Definition, as_text, parse_definitions, source_columns
-
-STATUSES = ("new", "open", "pending", "on_hold", "resolved", "closed")
-"""Values of a `status` event."""
+from pipeline.history.keys import Kind
+from pipeline.history.log import STATUSES
 
 _KEYS = (
-    "ticket_id", "created_at", "subject", "body", "customer_id", "channel", "language", "fields", "missing",
-    "encoding", "events", "status", "outcomes",
+    "ticket_id", "created_at", "subject", "body", "customer_id", "customer", "channel", "language", "fields",
+    "missing", "encoding", "events", "status", "outcomes",
 )  # fmt: skip
+_CUSTOMER_KEYS: tuple[Kind, ...] = ("email", "phone", "account", "handle")
 _SHOWN = 30
 
 
@@ -79,6 +79,7 @@ class Mapping:
     subject: str | None = None
     body: tuple[str, ...] = ()
     customer_id: str | None = None
+    customer: dict[Kind, tuple[str, ...]] = field(default_factory=dict)
     channel: str | None = None
     language: str | None = None
     fields: tuple[str, ...] = ()
@@ -98,7 +99,8 @@ class Mapping:
     def ticket_columns(self) -> tuple[str, ...]:
         """Columns that scoring needs."""
         named = [self.ticket_id, self.created_at and self.created_at.column, self.subject, *self.body]
-        named += [self.customer_id, self.channel, self.language, *self.fields]
+        named += [self.customer_id, *(c for columns in self.customer.values() for c in columns)]
+        named += [self.channel, self.language, *self.fields]
         return tuple(dict.fromkeys(n for n in named if n))
 
     def fact_columns(self) -> tuple[str, ...]:
@@ -143,6 +145,7 @@ def parse_mapping(raw: Any, *, where: str = "mapping") -> Mapping:
         subject=_name(raw, "subject", where),
         body=_names(raw, "body", where),
         customer_id=_name(raw, "customer_id", where),
+        customer=_customer(raw.get("customer"), f"{where}: customer"),
         channel=_name(raw, "channel", where),
         language=_name(raw, "language", where),
         fields=_names(raw, "fields", where),
@@ -239,6 +242,18 @@ def _names(raw: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
     if any(isinstance(i, dict | list) or i is None for i in items):
         _wrong("expected names", f"{where}: {key}", type(value).__name__, f"write `{key}: [A, B]`")
     return tuple(dict.fromkeys(as_text(i) for i in items))
+
+
+def _customer(raw: Any, where: str) -> dict[Kind, tuple[str, ...]]:
+    """Columns of the customer's addresses, by kind."""
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        do = "write `{email: COLUMN, phone: COLUMN}`; an id is `customer_id: COLUMN`"
+        _wrong("expected columns by kind of address", where, type(raw).__name__, do)
+    _known(raw, _CUSTOMER_KEYS, where)
+    named = {kind: _names(raw, kind, where) for kind in _CUSTOMER_KEYS}
+    return {kind: columns for kind, columns in named.items() if columns}
 
 
 def _time(raw: Any, where: str, default: TimeColumn) -> TimeColumn | None:

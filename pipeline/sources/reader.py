@@ -12,6 +12,7 @@ import pandas as pd
 from pipeline.config import Tickets
 from pipeline.errors import InputError
 from pipeline.history.identity import pseudonyms
+from pipeline.history.keys import customer_keys
 from pipeline.sources.mapping import Mapping, TimeColumn, check, nearest_columns
 from pipeline.sources.nested import with_inner
 from pipeline.sources.rows import IdsSeen, redacted, without_missing
@@ -128,6 +129,7 @@ class TableReader:
             "subject": column(mapping.subject),
             "body": _joined([column(name) for name in mapping.body], records.index),
             "customer_id": pseudonyms(column(mapping.customer_id)),
+            "customer_keys": self._customer_keys(column, mapping),
             "channel": column(mapping.channel),
             "language": _languages(column(mapping.language)),
             "source": rows,
@@ -147,6 +149,13 @@ class TableReader:
         )
         self.counts.update({f"{k}_times": v for k, v in counts.items()})
         return times, codes
+
+    def _customer_keys(self, column: _Columns, mapping: Mapping) -> pd.Series:
+        addresses = {kind: [column(name) for name in names] for kind, names in mapping.customer.items()}
+        given = column("customer_keys" if self.mapping is None else None)
+        keys, counts = customer_keys(column(mapping.customer_id), addresses, given)
+        self.counts.update(counts)
+        return keys
 
     def _ids(self, column: _Columns, mapping: Mapping, rows: pd.Series) -> pd.Series:
         if mapping.ticket_id is not None:

@@ -51,6 +51,12 @@ TICKETS: tuple[Column, ...] = (
     Column("subject", "string", "its first line, personal data redacted", "at creation"),
     Column("body", "string", "the first message as it was written (HTML kept), personal data redacted", "at creation"),
     Column("customer_id", "string", "who asks, as the source names them", "at creation"),
+    Column(
+        "customer_keys",
+        "string",
+        "keys of the customer's other addresses: email, phone, account, handle; hashed",
+        "at creation",
+    ),
     Column("channel", "string", "email, chat, phone, web, social, or the source's own word", "at creation"),
     Column("language", "string", "ISO 639-1 code; `und` when unsure; null: to be identified", "at creation"),
     Column("source", "string", "FILE:row-N that it was read from", "at creation"),
@@ -64,16 +70,26 @@ EVENTS: tuple[Column, ...] = (
     Column(
         "kind",
         "string",
-        "created, reply, status, field (a column's new value), or updated (last row of a log)",
+        "created, reply, note, status, assignment, priority, reopened, escalated, satisfaction, field (a column's new "
+        "value), or updated (last row of a log)",
         "when it happened",
         True,
     ),
+    Column(
+        "side",
+        "string",
+        "customer, agent or system; null: the customer where `actor` is the ticket's, an agent where it is another",
+        "when it happened",
+    ),
     Column("actor", "string", "who did it, as the source names them", "when it happened"),
-    Column("field", "string", "of kind `field`: the source's column name", "when it happened"),
+    Column(
+        "field", "string", "of a `field`: the source's column name; of an assignment to a person: assignee",
+        "when it happened",
+    ),
     Column(
         "value",
         "string",
-        "the new value; of `status`: new, open, pending, on_hold, resolved, closed",
+        "the new value; of a status: new, open, pending, on_hold, resolved, closed; of satisfaction: 0 to 1",
         "when it happened",
     ),
     Column("text", "string", "of a reply: what was written (HTML kept), personal data redacted", "when it happened"),

@@ -16,6 +16,7 @@ created_at: {column: opened_at, dayfirst: true, timezone: Europe/Berlin}
 subject: short_description
 body: [description, comments]
 customer_id: caller_id
+customer: {email: caller.mail, phone: [caller.phone, caller.mobile]}
 channel: contact_type
 language: locale
 fields: [category, category.1, location]
@@ -42,6 +43,7 @@ def test_every_key_of_a_mapping_is_read(full: Path) -> None:
     assert mapping.is_event_log
     assert mapping.body == ("description", "comments")
     assert mapping.missing == ("?", "-1")
+    assert mapping.customer == {"email": ("caller.mail",), "phone": ("caller.phone", "caller.mobile")}
     assert mapping.status is not None
     assert mapping.status.levels["Awaiting User Info"] == "pending"
     assert sorted(mapping.definitions) == ["escalated", "priority", "queue", "topic"]
@@ -83,6 +85,11 @@ def test_a_name_may_stand_for_a_list_and_a_number_for_a_name() -> None:
         ({"subject": "s", "events": {"tim": "t"}}, "'time'"),
         ({"subject": "s", "status": {"column": "c", "levels": {"New": "fresh"}}}, "new, open, pending"),
         ({"subject": "s", "status": {"column": "c"}}, "levels"),
+        ({"subject": "s", "customer": {"emial": "c"}}, "'email'"),
+        ({"subject": "s", "customer": {"name": "c"}}, "email, phone, account, handle"),
+        ({"subject": "s", "customer": {"phone": {"a": "b"}}}, "customer: phone"),
+        ({"subject": "s", "customer": "c"}, "customer_id: COLUMN"),
+        ({"subject": "s", "custmer": {"email": "c"}}, "'customer'"),
         ({"subject": "s", "outcomes": {"topics": "x"}}, "'topic'"),
         (["subject"], "key: column"),
         (None, "key: column"),
@@ -118,6 +125,7 @@ def test_each_missing_column_is_named_with_the_nearest_ones(full: Path) -> None:
     with pytest.raises(MappingError) as caught:
         check(load_mapping(full), [*columns, "category", "category.1", "location"], where="export.csv", history=False)
     message = str(caught.value)
+    assert "'caller.mail': did you mean" in message
     assert "'number': did you mean 'Number'?" in message
     assert "'short_description': did you mean 'short description'" in message
     assert "'caller_id': did you mean 'caller'" in message

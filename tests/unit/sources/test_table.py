@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from pipeline.errors import ConfigError, InputError, MappingError, OutputError
+from pipeline.history.keys import key
 from pipeline.sources.mapping import parse_mapping
 from pipeline.sources.raw import Raw, load_raw, relabel
 from pipeline.sources.table import import_table, read_tickets
@@ -260,6 +261,66 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     put(out / "letter.txt", "dear")
     with pytest.raises(OutputError, match=r"letter\.txt"):
         import_table([put(tmp_path / "t.csv", TABLE)], parse_mapping(TABLE_MAPPING), out, now=NOW)
+
+
+PEOPLE = """id,opened,title,who,contact.mail,phone,mobile
+1,2026-01-01,first,ann@example.org,,,
+2,2026-01-02,second,u7,Ann <Ann+shop@Example.org>,0049 (0)30 1234567,?
+3,2026-01-03,third,,,,+49 30 1234567
+4,2026-01-04,fourth,u8,info@firm.example,none,?
+5,2026-01-05,fifth,,,,
+"""
+PEOPLE_MAPPING: dict[str, Any] = {
+    "ticket_id": "id",
+    "created_at": "opened",
+    "subject": "title",
+    "customer_id": "who",
+    "customer": {"email": "contact.mail", "phone": ["phone", "mobile"]},
+    "missing": ["?"],
+}
+
+
+def test_one_customer_across_channels_has_the_same_keys_and_no_address_is_stored(tmp_path: Path) -> None:
+    path = put(tmp_path / "t.csv", PEOPLE)
+    summary = import_table([path], parse_mapping(PEOPLE_MAPPING), tmp_path / "raw", now=NOW)
+    assert summary.notes["shared_mailboxes"] == summary.notes["odd_customer_addresses"] == 1
+    raw = load_raw(tmp_path / "raw")
+    mail, phone = key("email", "ann@example.org"), key("phone", "+49301234567")
+    assert raw.tickets["customer_keys"].fillna("").tolist() == [mail, f"{mail} {phone}", phone, "", ""]
+    assert raw.imports[0]["mapping"]["customer"] == {"email": ["contact.mail"], "phone": ["phone", "mobile"]}
+    for stored in (tmp_path / "raw").iterdir():
+        assert not any(word in stored.read_bytes().lower() for word in (b"1234567", b"ann@", b"shop@"))
+
+
+def test_keys_are_the_same_when_tickets_are_read_for_scoring_and_read_again(tmp_path: Path) -> None:
+    path = put(tmp_path / "t.csv", PEOPLE)
+    import_table([path], parse_mapping(PEOPLE_MAPPING), tmp_path / "raw", now=NOW)
+    kept = load_raw(tmp_path / "raw").tickets["customer_keys"]
+    for source, mapping in ((path, parse_mapping(PEOPLE_MAPPING)), (tmp_path / "raw" / "tickets.parquet", None)):
+        frame = pd.concat(list(read_tickets(source, mapping, chunk_rows=2)), ignore_index=True)
+        pd.testing.assert_series_equal(frame["customer_keys"], kept)
+
+
+def test_an_address_inside_an_object_is_found_and_a_missing_column_is_named(tmp_path: Path) -> None:
+    lines = [{"id": 1, "title": "x", "contact": {"mail": "ann@example.org"}}, {"id": 2, "title": "y"}]
+    path = put(tmp_path / "t.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    raw = {"ticket_id": "id", "subject": "title", "customer": {"email": "contact.mail"}}
+    import_table([path], parse_mapping(raw), tmp_path / "raw", now=NOW)
+    found = load_raw(tmp_path / "raw").tickets["customer_keys"].fillna("").tolist()
+    assert found == [key("email", "ann@example.org"), ""]
+    with pytest.raises(MappingError, match=r"'contact\.mial': did you mean 'contact\.mail'"):
+        import_table(
+            [put(tmp_path / "t.csv", PEOPLE)],
+            parse_mapping(PEOPLE_MAPPING | {"customer": {"email": "contact.mial"}}),
+            tmp_path / "other",
+            now=NOW,
+        )
+
+
+def test_a_bare_address_in_our_own_column_of_keys_is_dropped(tmp_path: Path) -> None:
+    text = "ticket_id,subject,customer_id,customer_keys\n1,x,u1,ann@example.org account:7\n2,y,info@firm.example,\n"
+    frame = pd.concat(list(read_tickets(put(tmp_path / "t.csv", text))))
+    assert frame["customer_keys"].tolist() == ["account:7", "shared:id"]
 
 
 def test_a_file_without_a_record_is_an_import_of_nothing(tmp_path: Path) -> None:
