@@ -19,6 +19,12 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
+def normalised(scores: np.ndarray) -> np.ndarray:
+    """Rows of scores → rows of log-probabilities, shape (n, k)."""
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
 def logit(probability: np.ndarray) -> np.ndarray:
     """ln(p / (1 - p)), with p kept off the edges."""
     p = np.clip(probability, EDGE, 1 - EDGE)
@@ -168,11 +174,12 @@ class Link:
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Log-probabilities, shape (n, k)."""
+        return normalised(self.raw(scores))
+
+    def raw(self, scores: np.ndarray) -> np.ndarray:
+        """Before they are normalised: how much speaks for each class, whatever speaks for the others, shape (n, k)."""
         x = self.slope * scores + self.shift
-        if self.bent:
-            x = np.where(x < -15, x, np.log(np.logaddexp(0.0, x) + 1e-12))
-        x = x - x.max(axis=1, keepdims=True)
-        return np.asarray(x - np.log(np.exp(x).sum(axis=1, keepdims=True)))
+        return np.asarray(np.where(x < -15, x, np.log(np.logaddexp(0.0, x) + 1e-12)) if self.bent else x)
 
     def as_list(self) -> list[float | bool]:
         """What is stored."""

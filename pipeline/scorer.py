@@ -212,10 +212,10 @@ class Scorer:
         models, n = self.models, len(rows)
         topics = levels = None
         if models.topic is not None:
-            topics = models.topic.probabilities(blocks)
+            topics, support = models.topic.look(blocks)
             answer.put_labels(rows, models.topic.classes, topics, self.settings.topic.shown_candidates)
             if models.scope is not None:
-                answer.put("topic_oos_score", rows, models.scope.score(topics.max(axis=1), blocks.meaning))
+                answer.put("topic_oos_score", rows, models.scope.score(support, blocks.meaning))
         if models.queue is not None:
             proposed = models.queue.probabilities(blocks)
             answer.put("queue", rows, [models.queue.classes[i] for i in proposed.argmax(axis=1)])

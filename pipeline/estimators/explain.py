@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.artifact import State
 from pipeline.config import Explain
 from pipeline.estimators.escalation import EscalationModel
-from pipeline.estimators.priority import PriorityModel, view
+from pipeline.estimators.priority import PriorityModel
 from pipeline.estimators.topic import TopicModel
 from pipeline.features.build import Blocks, FeatureBuilder
 from pipeline.features.text import BITS, term_names
@@ -121,19 +121,18 @@ def explain_topic(model: TopicModel, said: Said, probabilities: np.ndarray, neig
 
 
 def explain_priority(model: PriorityModel, said: Said, probabilities: np.ndarray) -> list[Found]:
-    """Of each row: the chosen level, the next likely, and what speaks for it in the multinomial member, in log-odds."""
+    """Of each row: the chosen level, the next likely, and what speaks for it in the members of levels, in log-odds."""
     chosen_rows, explained = model.decide(probabilities), []
     for i in range(len(said)):
         chosen = int(chosen_rows[i])
         rival = int(np.argmax(np.where(np.arange(len(model.levels)) == chosen, -1.0, probabilities[i])))
         row = said.row(i)
-        columns, shares = model.multinomial.contributions(view(row, model.view), chosen, rival)
+        columns, shares, base = model.contributions(row, chosen, rival)
         width = row.terms.shape[1] + row.one_hot.shape[1]
         if model.view == "meaning":
             fields = columns >= row.meaning.shape[1]
             columns = np.where(fields, columns - row.meaning.shape[1] + row.terms.shape[1], width)
         inside = columns < width
-        base = float(model.multinomial.intercepts[chosen] - model.multinomial.intercepts[rival])
         parts = [
             *said.named(i, columns[inside], shares[inside]),
             _part("meaning", "meaning", float(shares[~inside].sum())),

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from pipeline.artifact import State
-from pipeline.calibration import Beta, softmax
+from pipeline.calibration import Beta, normalised, softmax
 from pipeline.estimators.experts import Expert, View
 from pipeline.features.build import Blocks
 
@@ -62,6 +62,12 @@ class TopicModel:
         """Calibrated probabilities, shape (n, k)."""
         return with_confidence(softmax(self.log_scores(blocks)), self.beta)
 
+    def look(self, blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
+        """Calibrated probabilities, shape (n, k), and the support of the best class, shape (n,)."""
+        scores = [e.link.raw(e.scores(blocks)) for e in self.experts]
+        total = combine([normalised(s) for s in scores], self.weights) + self.shift
+        return with_confidence(softmax(total), self.beta), support(scores, self.weights)
+
     def log_scores(self, blocks: Blocks) -> np.ndarray:
         """Unnormalised log-probabilities, shape (n, k)."""
         return np.asarray(combine([e.log_probabilities(blocks) for e in self.experts], self.weights) + self.shift)
@@ -105,6 +111,15 @@ def combine(log_probabilities: Sequence[np.ndarray], weights: Sequence[float]) -
     for part, weight in zip(log_probabilities, weights, strict=True):
         total += weight * part
     return total
+
+
+def support(scores: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
+    """How much speaks for the class that each expert holds best, shape (n,): low where nothing speaks for any.
+
+    A confidence can't say that: of classes for which nothing speaks one is still the likeliest.
+    """
+    best = [s.max(axis=1) if s.size else np.zeros(len(s)) for s in scores]
+    return np.asarray(np.average(np.stack(best), axis=0, weights=weights))
 
 
 def with_confidence(probabilities: np.ndarray, beta: Beta) -> np.ndarray:

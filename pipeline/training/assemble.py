@@ -14,7 +14,7 @@ from pipeline.errors import GateError
 from pipeline.estimators.escalation import EscalationModel
 from pipeline.estimators.explain import Neighbours
 from pipeline.estimators.priority import PriorityModel
-from pipeline.estimators.scope import Scope, nearness, scope_score
+from pipeline.estimators.scope import DEFAULT, MIN_EXAMPLES, NEITHER, Scope, nearness
 from pipeline.estimators.topic import TopicModel
 from pipeline.features.drift import EMPTY, summarise
 from pipeline.routing import RoutingPolicy
@@ -68,27 +68,27 @@ def assemble(prepared: Prepared, featurized: Featurized, trained: dict[str, Trai
 def _scope(featurized: Featurized, topic: Trained, params: Params) -> Scope:
     """Weights from inner predictions; the labelled rows to be near to."""
     kept = newest(topic.inner["trained"], params)
-    vectors = featurized.blocks.meaning[kept]
-    inside = topic.inner["rows"]
-    confidence = topic.inner["probabilities"].max(axis=1)
+    vectors, support = featurized.blocks.meaning[kept], topic.inner["support"]
+    mean, deviation = float(support.mean()), max(float(support.std()), 1e-9)
     if "outside_rows" not in topic.inner:
-        return Scope(vectors, Scope.learn(confidence, confidence, np.zeros(len(confidence))))
-    near = nearness_without_self(featurized, inside, kept)
-    outside = topic.inner["outside_rows"]
-    near_outside = nearness(featurized.blocks.meaning[outside], vectors)
-    confidence_outside = topic.inner["outside_probabilities"].max(axis=1)
+        return Scope(vectors, DEFAULT, mean=mean, deviation=deviation)
+    near = nearness_without_self(featurized, topic.inner["rows"], kept)
+    near_outside = nearness(featurized.blocks.meaning[topic.inner["outside_rows"]], vectors)
+    beyond = topic.inner["outside_support"]
     weights = Scope.learn(
-        np.concatenate([confidence, confidence_outside]),
+        (np.concatenate([support, beyond]) - mean) / deviation,
         np.concatenate([near, near_outside]),
-        np.concatenate([np.zeros(len(inside)), np.ones(len(outside))]),
+        np.concatenate([np.zeros(len(support)), np.ones(len(beyond))]),
     )
-    threshold = float(np.quantile(scope_score(weights, confidence, near), 1 - SCOPE_FALSE_RATE))
-    return Scope(vectors, weights, threshold)
+    learned = Scope(vectors, weights, mean=mean, deviation=deviation)
+    if len(beyond) < MIN_EXAMPLES:
+        return learned
+    return replace(learned, threshold=float(np.quantile(learned.score_near(support, near), 1 - SCOPE_FALSE_RATE)))
 
 
 def nearness_without_self(featurized: Featurized, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Cosine of each row to the nearest kept row of another near-duplicate group: no ticket is near by being itself."""
-    found = np.zeros(len(rows))
+    found = np.full(len(rows), NEITHER)
     meaning, groups = featurized.blocks.meaning, featurized.groups
     if meaning.shape[1] == 0:
         return found
@@ -110,10 +110,12 @@ def _thresholds(
     classes = np.array(source.about["classes"])
     frame, mapping = prepared.frame, params.routing.queues
     rows, probabilities = source.inner["rows"], source.inner["probabilities"]
+    support = source.inner.get("support", np.zeros(0))
     outside = source.inner.get("outside_rows", rows[:0])
     if len(outside):
         rows = np.concatenate([rows, outside])
         probabilities = np.vstack([probabilities, source.inner["outside_probabilities"]])
+        support = np.concatenate([support, source.inner["outside_support"]])
     proposed = classes[probabilities.argmax(axis=1)]
     said = frame[LABEL_PREFIX + source.target].astype(object).to_numpy()[rows]
     if source.target == "topic":
@@ -126,7 +128,7 @@ def _thresholds(
     possible = np.ones(len(rows), dtype=bool)
     if scope is not None and scope.threshold < 1.0 and source.target == "topic":
         near = nearness_without_self(featurized, rows, newest(source.inner["trained"], params))
-        possible = scope_score(scope.weights, confidence, near) <= scope.threshold
+        possible = scope.score_near(support, near) <= scope.threshold
     return promise.find(confidence, proposed != said, proposed.astype(str), possible, params.promise)
 
 

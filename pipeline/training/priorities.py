@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.calibration import fit_temperature
 from pipeline.config import Priority
-from pipeline.estimators.priority import DECISIONS, STRENGTHS, PriorityModel, View, decide
+from pipeline.estimators.priority import DECISIONS, PriorityModel, View, decide
 from pipeline.features.build import Blocks
 from pipeline.training.metrics import code_metrics, rank_metrics
 from pipeline.training.split import Fold, Plan
@@ -50,33 +50,25 @@ def make(
         Rows whose level is known, oldest first: what `plan` splits.
     """
     views = [v for v in settings.candidates if v == "words" or blocks.meaning.shape[1]] or ["words"]
-    tried: list[dict[str, float | str]] = []
-    best = (-np.inf, "words", STRENGTHS[0])
-    raws: dict[tuple[str, float], np.ndarray] = {}
     looked = np.concatenate([f.look for f in plan.choose])
-    for name in views:
-        for strength in STRENGTHS:
-            raw = _look(blocks, codes, plan.choose, levels, name, strength, seed)
-            raws[name, strength] = raw
-            quality = _quality(codes[looked], raw.argmax(axis=1), len(levels))
-            tried.append({"candidate": f"{name}, C {strength:g}", "quality": quality})
-            if quality > best[0]:
-                best = (quality, name, strength)
-    _, name, strength = best
-    raw = raws[name, strength]
+    raws = {name: _look(blocks, codes, plan.choose, levels, name, seed) for name in views}
+    quality = {name: _quality(codes[looked], raw.argmax(axis=1), len(levels)) for name, raw in raws.items()}
+    tried: list[dict[str, float | str]] = [{"candidate": n, "quality": q} for n, q in quality.items()]
+    name = max(views, key=quality.__getitem__)
+    raw = raws[name]
     decision = _decision(raw, codes[looked], settings)
-    say(f"chosen: {name}, C {strength:g}, decision {decision}")
+    say(f"chosen: {name}, decision {decision}")
     temperature = fit_temperature(_log(raw), codes[looked])
     if plan.dated:
-        later = _look(blocks, codes, plan.calibrate, levels, name, strength, seed)
+        later = _look(blocks, codes, plan.calibrate, levels, name, seed)
         seen = np.concatenate([f.look for f in plan.calibrate])
         inner = Inner(seen, codes[seen], _tempered(later, temperature))
         pooled, truth = np.vstack([raw, later]), np.concatenate([codes[looked], codes[seen]])
         temperature = fit_temperature(_log(pooled), truth)
     else:
         inner = Inner(looked, codes[looked], _tempered(raw, temperature))
-    final = PriorityModel.fit(levels, _view(name), blocks.take(rows), codes[rows], strength=strength, seed=seed)
-    chosen = {"view": name, "C": f"{strength:g}", "decision": decision}
+    final = PriorityModel.fit(levels, _view(name), blocks.take(rows), codes[rows], seed=seed)
+    chosen = {"view": name, "decision": decision}
     return MadePriority(final.with_calibration(temperature, decision), inner, chosen, rows, tried)
 
 
@@ -86,13 +78,10 @@ def _look(
     folds: tuple[Fold, ...],
     levels: tuple[str, ...],
     name: str,
-    strength: float,
     seed: int,
 ) -> np.ndarray:
     parts = [
-        PriorityModel.fit(levels, _view(name), blocks.take(f.fit), codes[f.fit], strength=strength, seed=seed).raw(
-            blocks.take(f.look)
-        )
+        PriorityModel.fit(levels, _view(name), blocks.take(f.fit), codes[f.fit], seed=seed).raw(blocks.take(f.look))
         for f in folds
     ]
     return np.vstack(parts)

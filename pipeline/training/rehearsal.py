@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from pipeline.estimators.scope import nearness, scope_score
+from pipeline.estimators.scope import nearness
 from pipeline.scorer import Scorer
 from pipeline.training.assemble import inner_predictions, nearness_without_self, newest
 from pipeline.training.featurize import Featurized
@@ -39,11 +39,9 @@ def outside_scores(ran: RanLike, model: Trained) -> Outside | None:
     near = nearness_without_self(ran.featurized, model.inner["rows"], kept)
     outside = model.inner["outside_rows"]
     near_outside = nearness(ran.featurized.blocks.meaning[outside], scope.vectors)
-    scores = [
-        scope_score(scope.weights, model.inner[p].max(axis=1), n)
-        for p, n in (("probabilities", near), ("outside_probabilities", near_outside))
-    ]
-    return Outside(scores[0], scores[1])
+    return Outside(
+        scope.score_near(model.inner["support"], near), scope.score_near(model.inner["outside_support"], near_outside)
+    )
 
 
 def rehearse(ran: RanLike, context: Context) -> tuple[Routed | None, pd.DataFrame | None]:
@@ -80,10 +78,11 @@ def _scope_scores(ran: RanLike, rows: np.ndarray) -> np.ndarray:
     topic = ran.trained.get("topic")
     if scope is None or topic is None:
         return scores
-    _, confidence, _ = inner_predictions(topic, rows)
-    seen = np.flatnonzero(~np.isnan(confidence))
+    place = {int(r): i for i, r in enumerate(topic.inner["rows"])}
+    seen = np.flatnonzero([int(r) in place for r in rows])
+    support = topic.inner["support"][[place[int(r)] for r in rows[seen]]]
     near = nearness_without_self(ran.featurized, rows[seen], newest(topic.inner["trained"], ran.scorer.settings))
-    scores[seen] = scope_score(scope.weights, confidence[seen], near)
+    scores[seen] = scope.score_near(support, near)
     return scores
 
 

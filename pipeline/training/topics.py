@@ -11,7 +11,7 @@ from pipeline.calibration import Beta, Link, softmax
 from pipeline.config import Topic
 from pipeline.estimators.experts import Expert, Settings, View, telling_columns
 from pipeline.estimators.kernel import GRID as KERNEL_GRID
-from pipeline.estimators.topic import CANDIDATES, Mix, TopicModel, combine, mixes, with_confidence
+from pipeline.estimators.topic import CANDIDATES, Mix, TopicModel, combine, mixes, support, with_confidence
 from pipeline.features.build import Blocks
 from pipeline.training.living import Living, everything, find
 from pipeline.training.metrics import code_metrics
@@ -39,6 +39,10 @@ WORTHWHILE = 0.005
 Say = Callable[[str], None]
 
 
+def _nothing() -> np.ndarray:
+    return np.zeros(0)
+
+
 @dataclass(frozen=True)
 class Inner:
     """Predictions on inner rows by models that hadn't learned from them: figures and thresholds come from these.
@@ -50,11 +54,14 @@ class Inner:
     truth : ndarray of int, shape (n,)
         Class, or -1 where the true label isn't living (a miss whatever is said).
     probabilities : ndarray, shape (n, k)
+    support : ndarray, shape (n,)
+        Of a topic: see `estimators.topic.support`; empty of other models.
     """
 
     rows: np.ndarray
     truth: np.ndarray
     probabilities: np.ndarray
+    support: np.ndarray = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True)
@@ -174,7 +181,10 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
         later, seen = _look(task, recipe, plan.calibrate, older, chosen_views)
         parts = [links[v].apply(later[v]) for v in chosen_views]
         inner = Inner(
-            seen, _codes(task.labels[seen], classes), with_confidence(softmax(combine(parts, weights) + shift), beta)
+            seen,
+            _codes(task.labels[seen], classes),
+            with_confidence(softmax(combine(parts, weights) + shift), beta),
+            support([links[v].raw(later[v]) for v in chosen_views], weights),
         )
         pooled = {v: np.vstack([scores[v], later[v]]) for v in chosen_views}
         both = np.concatenate([truth, inner.truth])
@@ -182,7 +192,8 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
         after = softmax(combine([links[v].apply(pooled[v]) for v in chosen_views], weights) + shift)
         final_beta = Beta.fit(after.max(axis=1), (after.argmax(axis=1) == both).astype(int))
     else:
-        inner = Inner(looked, truth, with_confidence(first, beta))
+        supported = support([links[v].raw(scores[v]) for v in chosen_views], weights)
+        inner = Inner(looked, truth, with_confidence(first, beta), supported)
         final_beta = beta
     trained = np.concatenate([older, rows[np.isin(task.labels[rows].astype(str), living.alive)]])
     experts = _fit(task, recipe, trained, chosen_views, np.arange(len(classes)))
@@ -196,7 +207,7 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
     )
     beyond = None
     if len(outside):
-        beyond = Inner(outside, np.full(len(outside), -1), model.probabilities(task.blocks.take(outside)))
+        beyond = Inner(outside, np.full(len(outside), -1), *model.look(task.blocks.take(outside)))
     chosen = {
         "candidate": name,
         "balance": f"{balance:g}",
@@ -223,7 +234,8 @@ def _weigh_past(
     """Hold ways to weigh the past against each other with the words alone, on the tuning slice."""
     none = np.zeros(0, dtype=older.dtype)
     simplest = (recipe, "the present set of labels, all rows alike", none)
-    if not plan.dated or len(plan.choose[0].look) < 50 or task.blocks.terms.nnz == 0:
+    fixed = task.settings.living == "all"
+    if fixed or not plan.dated or len(plan.choose[0].look) < 50 or task.blocks.terms.nnz == 0:
         return simplest
     ways = [simplest]
     size = len(task.labels)

@@ -42,8 +42,8 @@ class Trained:
     parts : dict
         Stored parts of the model; empty where there is none.
     inner : dict of ndarray
-        `rows`, `truth`, `probabilities` on inner rows; `outside_rows`, `outside_probabilities` for out-of-scope ones;
-        `trained`: rows of the final fit.
+        `rows`, `truth`, `probabilities` and (of topics) `support` on inner rows; the same as `outside_…` for
+        out-of-scope ones; `trained`: rows of the final fit.
     about : dict
         `classes`, `chosen`, `tried`, `gate`, `living`, `dated`, `left_out`, `why_none`.
     """
@@ -140,10 +140,15 @@ def _topic(
         "rows": made.inner.rows,
         "truth": made.inner.truth,
         "probabilities": made.inner.probabilities,
+        "support": made.inner.support,
         "trained": made.trained,
     }
     if made.outside is not None:
-        inner |= {"outside_rows": made.outside.rows, "outside_probabilities": made.outside.probabilities}
+        inner |= {
+            "outside_rows": made.outside.rows,
+            "outside_probabilities": made.outside.probabilities,
+            "outside_support": made.outside.support,
+        }
     about = _about(gate, made.chosen, made.tried, splits) | {
         "classes": list(living.alive),
         "living": {"start": living.start, "dead": living.dead, "note": living.note},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_blocks import FIELD_OF, blocks, spread
@@ -47,6 +49,15 @@ def model(parts: Mix) -> TopicModel:
 def test_only_columns_of_the_telling_field_tell_something() -> None:
     assert set(COLUMNS) == {2, 3, 4, 5}
     assert list(FIELDS) == [0]
+
+
+def test_support_is_low_where_nothing_speaks_for_any_class_however_sure_the_model_is() -> None:
+    strange = blocks(CLASSES)
+    strange = replace(strange, terms=strange.terms * 0, meaning=-strange.meaning)
+    for parts in MIXES:
+        known, beyond = (model(parts).look(b)[1] for b in (NEW, strange))
+        assert np.median(beyond) < np.median(known), parts
+        np.testing.assert_allclose(model(parts).look(NEW)[0], model(parts).probabilities(NEW), atol=1e-12)
 
 
 def test_shuffled_labels_leave_no_telling_column() -> None:

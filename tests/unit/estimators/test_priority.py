@@ -19,7 +19,7 @@ VIEWS: tuple[View, ...] = ("words", "meaning", "both")
 
 def fitted(rows: np.ndarray | None = None, name: View = "both", codes: np.ndarray = CODES) -> PriorityModel:
     rows = np.arange(len(codes)) if rows is None else rows
-    return PriorityModel.fit(LEVELS, name, BLOCKS.take(rows), codes[rows], strength=1.0, seed=0)
+    return PriorityModel.fit(LEVELS, name, BLOCKS.take(rows), codes[rows], seed=0)
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -90,7 +90,7 @@ def test_a_higher_temperature_is_less_sure() -> None:
 
 def test_without_text_the_fields_carry_the_model() -> None:
     bare = blocks(CODES, words=False, meaning=False)
-    model = PriorityModel.fit(LEVELS, "words", bare, CODES, strength=1.0, seed=0)
+    model = PriorityModel.fit(LEVELS, "words", bare, CODES, seed=0)
     found = model.probabilities(blocks(NEW_CODES, seed=4, words=False, meaning=False))
     assert (found.argmax(axis=1) == NEW_CODES).mean() > 0.7
 

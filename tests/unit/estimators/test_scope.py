@@ -21,10 +21,10 @@ def test_nearness_is_the_cosine_to_the_nearest() -> None:
     np.testing.assert_allclose(found[:50], 1.0, atol=1e-5)
 
 
-def test_without_an_encoder_confidence_alone_decides() -> None:
-    scope = Scope(np.zeros((0, 0), dtype=np.float32), DEFAULT)
-    score = scope.score(np.array([0.9, 0.2]), np.zeros((2, 0), dtype=np.float32))
-    assert score[0] < score[1]
+def test_without_an_encoder_support_alone_decides() -> None:
+    scope = Scope(np.zeros((0, 0), dtype=np.float32), DEFAULT, mean=-1.0, deviation=0.5)
+    score = scope.score(np.array([-0.5, -1.0, -3.0]), np.zeros((3, 0), dtype=np.float32))
+    assert score[0] < score[1] < 0.5 < score[2]
 
 
 def test_few_examples_leave_the_default_weights() -> None:
@@ -51,7 +51,7 @@ def test_being_surer_or_nearer_never_makes_a_ticket_stranger() -> None:
 
 
 def test_a_stored_scope_scores_the_same() -> None:
-    scope = Scope(BLOCKS.meaning, np.array([3.0, -2.0, -5.0]), 0.7)
+    scope = Scope(BLOCKS.meaning, np.array([3.0, -2.0, -5.0]), 0.7, mean=0.4, deviation=0.2)
     again = Scope.from_state(scope.state())
     sure = np.linspace(0, 1, 200)
     np.testing.assert_array_equal(again.score(sure, BLOCKS.meaning), scope.score(sure, BLOCKS.meaning))

@@ -9,7 +9,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from pipeline import artifact
-from pipeline.estimators.trees import Trees
+from pipeline.estimators.trees import Trees, bin_edges, binned
 
 OPTIONS = {"learning_rate": 0.1, "max_iter": 20, "max_leaf_nodes": 7, "min_samples_leaf": 10}
 MASKS = {
@@ -39,28 +39,46 @@ def both(mask: list[bool], weighted: bool = False) -> tuple[Trees, HistGradientB
     theirs = HistGradientBoostingClassifier(
         categorical_features=categorical if categorical.any() else None, random_state=3, early_stopping=False, **OPTIONS
     )
-    return ours, theirs.fit(table, outcome, sample_weight=weights), table
+    return ours, theirs.fit(in_bins(table, categorical), outcome, sample_weight=weights), table
+
+
+def in_bins(table: np.ndarray, categorical: np.ndarray) -> np.ndarray:
+    """What scikit-learn gets to see: numbers of bins whose edges come from the made table."""
+    edges = {int(j): bin_edges(made(categorical)[0][:, j]) for j in np.flatnonzero(~categorical)}
+    return binned(table, edges)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 def test_log_odds_are_those_of_scikit_learn(mask: list[bool], weighted: bool) -> None:
     ours, theirs, table = both(mask, weighted)
-    np.testing.assert_allclose(ours.log_odds(table), theirs.decision_function(table), atol=1e-9)
+    np.testing.assert_allclose(
+        ours.log_odds(table), theirs.decision_function(in_bins(table, np.array(mask))), atol=1e-9
+    )
+
+
+def test_bins_hold_equally_many_rows_and_edges_lie_between_values() -> None:
+    column = np.random.default_rng(0).normal(size=20_000)
+    edges = bin_edges(np.append(column, np.nan))
+    counts = np.bincount(np.searchsorted(edges, column))
+    assert len(edges) == 254 and counts.max() < 1.5 * 20_000 / 255
+    np.testing.assert_array_equal(bin_edges(np.array([3.0, 1.0, np.nan, 3.0])), [2.0])
 
 
 @pytest.mark.parametrize("column", range(4))
 def test_missing_values_go_where_scikit_learn_sends_them(column: int) -> None:
     ours, theirs, table = both(MASKS["categories between numbers"])
     table[:, column] = np.nan
-    np.testing.assert_allclose(ours.log_odds(table), theirs.decision_function(table), atol=1e-9)
+    seen = in_bins(table, np.array(MASKS["categories between numbers"]))
+    np.testing.assert_allclose(ours.log_odds(table), theirs.decision_function(seen), atol=1e-9)
 
 
 @pytest.mark.parametrize("code", [0, 1, 4, 33, 250])
 def test_a_code_that_training_never_saw_goes_where_scikit_learn_sends_it(code: int) -> None:
     ours, theirs, table = both(MASKS["categories between numbers"])
     table[:, 1] = code
-    np.testing.assert_allclose(ours.log_odds(table), theirs.decision_function(table), atol=1e-9)
+    seen = in_bins(table, np.array(MASKS["categories between numbers"]))
+    np.testing.assert_allclose(ours.log_odds(table), theirs.decision_function(seen), atol=1e-9)
 
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
