@@ -7,6 +7,7 @@
     ├── InputError                      a file or a table that can't be read as it is
     │   └── MappingError                a mapping that doesn't fit its file
     ├── OutputError                     a target that exists, is in use, or can't be written
+    ├── StoreError                      a history store that can't be opened, read or written
     ├── EncoderError                    missing extra, missing weights, wrong weight hash
     ├── ScorerError                     a scorer folder that can't be used
     │   ├── IntegrityError              a changed byte, a class not on the list, a bad signature
@@ -60,6 +61,10 @@ class OutputError(TriageError):
     """A target that exists, is in use, or can't be written."""
 
 
+class StoreError(TriageError):
+    """A history store that can't be opened, read or written."""
+
+
 class EncoderError(TriageError):
     """Sentence embeddings asked for, but the extra, the weights or their hash don't allow it."""
 
@@ -96,9 +101,11 @@ ROW_CODES: dict[str, str] = {
     "missing_id": "the id column is empty",
     "bad_id": "the id holds control characters or is longer than 200 characters",
     "duplicate_id": "an earlier row has the same id; the first is used",
-    "bad_time": "the creation time can't be read",
-    "future_time": "the creation time is more than a day after the moment of import",
+    "bad_time": "the time can't be read, or is missing from an event",
+    "future_time": "the time is more than a day after the moment of import",
     "text_too_long": "subject and body together are longer than the limit in params.yaml",
+    "unknown_kind": "the mapping doesn't say what kind of event the row is",
+    "missing_field": "the row says that a field changed, but not which one",
     "unscorable": "a part of the scorer failed on this row alone",
 }
 """Code of a refused row → what it means. Refused rows get the triage queue with the code, or lie in rejects.jsonl."""

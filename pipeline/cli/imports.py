@@ -62,6 +62,9 @@ TableFiles = Annotated[
     Files,
     typer.Argument(metavar="FILE...", help="CSV, JSONL or Parquet, gzipped or not: one row per ticket or per event."),
 ]
+EventFiles = Annotated[
+    Files, typer.Argument(metavar="FILE...", help="CSV, JSONL or Parquet, gzipped or not: one row per event.")
+]
 QuestionFiles = Annotated[Files | None, typer.Option("--questions", metavar="FILE...", help="Files of questions.")]
 AnswerFiles = Annotated[Files | None, typer.Option("--answers", metavar="FILE...", help="Files of answers.")]
 ArticleFiles = Annotated[Files | None, typer.Option("--articles", metavar="FILE...", help="File of help articles.")]
@@ -90,6 +93,29 @@ def table(
 
     with_progress = _Progress()
     summary = import_table(files, load_mapping(mapping), out, now=_now(), progress=with_progress)
+    with_progress.done()
+    _finish(summary, out, max_refused)
+
+
+@app.command()
+def events(
+    files: EventFiles,
+    mapping: Annotated[Path, typer.Option("--mapping", metavar="MAPPING.yaml", help="Which column is what.")],
+    out: OutDir,
+    max_refused: Annotated[
+        float,
+        typer.Option("--max-refused", min=0.0, max=1.0, help="Share of refused events above which the exit code is 1."),
+    ] = 0.01,
+) -> None:
+    """Import events of tickets that are, or will be, in RAW_DIR: replies, states, assignments, ratings.
+
+    Exit codes: 0 done; 1 more events refused than --max-refused (the rest is imported); 2 usage or input error.
+    """
+    from pipeline.sources.event_mapping import load_event_mapping
+    from pipeline.sources.event_table import import_events
+
+    with_progress = _Progress()
+    summary = import_events(files, load_event_mapping(mapping), out, now=_now(), progress=with_progress)
     with_progress.done()
     _finish(summary, out, max_refused)
 
@@ -168,7 +194,7 @@ def _finish(summary: Summary, out: Path, max_refused: float) -> None:
         print(line)
     if summary.refused_share > max_refused:
         raise RefusedError(
-            "too many tickets were refused",
+            f"too many {'events' if summary.events_in else 'tickets'} were refused",
             where=str(out / "rejects.jsonl"),
             got=f"{summary.refused_share:.1%}, at most {max_refused:.1%} allowed",
             do="see their codes and lines there; the rest is imported",
@@ -178,8 +204,9 @@ def _finish(summary: Summary, out: Path, max_refused: float) -> None:
 def summary_lines(summary: Summary, out: Path) -> list[str]:
     """The summary of an import as it is printed."""
     refused = sum(summary.refused.values())
+    came = f"{summary.events_in:,} events" if summary.events_in else f"{summary.tickets_in:,} tickets"
     lines = [
-        f"{summary.rows_in:,} rows read: {summary.tickets_in:,} tickets, {refused:,} of them refused",
+        f"{summary.rows_in:,} rows read: {came}, {refused:,} of them refused",
         f"{out}: {summary.tickets:,} tickets, {summary.events:,} events, {summary.articles:,} articles",
     ]
     lines += [f"  refused as {code}: {count:,}" for code, count in summary.refused.items()]

@@ -129,6 +129,30 @@ class Unpredictable:
 
 
 @dataclass(frozen=True)
+class ClockShift:
+    """A sign that a part of the tickets has a clock that is off by whole hours.
+
+    Attributes
+    ----------
+    seen_by : str
+        What shows it: "ids Q-…", or "hours of the day".
+    hours : tuple of int
+        How far apart the two clocks are; two values where summer time changes it.
+    tickets, n : int
+        How many tickets stand out (are earlier than those numbered before them, or lie on the smaller side of the
+        moment), and how many were looked at.
+    evidence : str
+        In words, with ids or the day.
+    """
+
+    seen_by: str
+    hours: tuple[int, ...]
+    tickets: int
+    n: int
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Audit:
     """The work list for whoever owns the labels, most useful first.
 

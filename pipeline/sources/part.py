@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -29,6 +29,8 @@ class Part:
         Outcome definitions as written.
     record : dict
         What import.json says of this import.
+    rows : {'tickets', 'events'}
+        What its records are: `rejects` holds refused ones of these.
     repeats : {'reject', 'skip'}
         Whether a ticket that is already there is refused as a copy, or the same ticket once more (an event log that has
         grown, pages of an API that overlap).
@@ -40,7 +42,13 @@ class Part:
     rejects: pd.DataFrame = field(default_factory=no_rejects)
     outcomes: dict[str, Any] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
+    rows: Literal["tickets", "events"] = "tickets"
     repeats: str = "reject"
+
+    @property
+    def came(self) -> int:
+        """How many tickets (or events) it brought, refused ones included."""
+        return len(self.tickets if self.rows == "tickets" else self.events) + len(self.rejects)
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,10 @@ class Summary:
         Records read (of tickets; in an event log: rows).
     tickets_in, tickets, events, articles : int
         Tickets that this import brought, refused ones included, and what lies in RAW_DIR after it.
+    events_in : int
+        Events that an import of events brought, refused ones included; 0 for any other.
     refused : dict of str to int
-        Refused tickets by code.
+        Refused tickets (or events) by code.
     notes : dict of str to int
         What had to be assumed: naive times, rows out of order, and so on.
     outside_levels : dict of str to dict
@@ -75,8 +85,9 @@ class Summary:
     outside_levels: dict[str, dict[str, int]] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     redefined: tuple[str, ...] = ()
+    events_in: int = 0
 
     @property
     def refused_share(self) -> float:
-        """Refused among the tickets that came in, in [0, 1]."""
-        return sum(self.refused.values()) / max(self.tickets_in, 1)
+        """Refused among the tickets (or events) that came in, in [0, 1]."""
+        return sum(self.refused.values()) / max(self.tickets_in, self.events_in, 1)

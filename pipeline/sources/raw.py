@@ -34,6 +34,8 @@ __all__ = [
     "summary_of",
 ]
 
+_NOT_NOTES = ("rows_in", "tickets_in", "events_in", "refused")
+
 
 @dataclass(frozen=True)
 class Raw:
@@ -181,8 +183,9 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
     outcomes = derive(tickets, events, definitions, articles=articles)
     counts = part.record.get("counts", {})
     summary = Summary(
-        rows_in=int(counts.get("rows_in", len(part.tickets) + len(part.rejects))),
-        tickets_in=len(part.tickets) + len(part.rejects),
+        rows_in=int(counts.get("rows_in", part.came)),
+        tickets_in=part.came if part.rows == "tickets" else 0,
+        events_in=part.came if part.rows == "events" else 0,
         tickets=len(tickets),
         events=len(events),
         articles=len(articles),
@@ -192,7 +195,7 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
         outcomes=_counted(outcomes["outcome"]),
         redefined=tuple(k for k, v in part.outcomes.items() if k in prior["outcomes"] and prior["outcomes"][k] != v),
     )
-    said = part.record | {"counts": counts | {"tickets_in": summary.tickets_in, "refused": summary.refused}}
+    said = part.record | {"counts": counts | {f"{part.rows}_in": part.came, "refused": summary.refused}}
     frames = {"tickets": tickets, "events": events, "outcomes": outcomes, "articles": articles}
     write(folder, frames, rejects, {"imports": [*prior["imports"], said], "outcomes": written})
     return summary
@@ -203,7 +206,7 @@ def _counted(values: pd.Series) -> dict[str, int]:
 
 
 def _notes(counts: dict[str, Any]) -> dict[str, int]:
-    return {k: v for k, v in counts.items() if k not in ("rows_in", "tickets_in", "refused") and v}
+    return {k: v for k, v in counts.items() if k not in _NOT_NOTES and v}
 
 
 def _new_events(part: Part, again: set[str]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from pipeline.history.identity import pseudonyms
 from pipeline.history.keys import customer_keys
 from pipeline.sources.mapping import Mapping, TimeColumn, check, nearest_columns
 from pipeline.sources.nested import with_inner
-from pipeline.sources.rows import IdsSeen, redacted, without_missing
+from pipeline.sources.rows import Columns, IdsSeen, redacted
 from pipeline.tickets import schema
 from pipeline.tickets.files import read_records
 from pipeline.tickets.language import normalise
@@ -120,7 +120,7 @@ class TableReader:
             _check_tickets(mapping, records, name, json_like=json_like)
         self.checked.add(name)
         rows = pd.Series([f"{name}:row-{n}" for n in records.index], index=records.index, dtype="str")
-        column = _Columns(records, mapping.missing)
+        column = Columns(records, mapping.missing)
         times, time_codes = self._times(column, mapping.created_at)
         ids = self._ids(column, mapping, rows)
         cells = {
@@ -142,7 +142,7 @@ class TableReader:
         frame = schema.conform(pd.DataFrame(cells, index=records.index), "tickets")
         return self._coded(frame, records["error"], time_codes)
 
-    def _times(self, column: _Columns, time: TimeColumn | None) -> tuple[pd.Series, pd.Series]:
+    def _times(self, column: Columns, time: TimeColumn | None) -> tuple[pd.Series, pd.Series]:
         values = column(time.column if time else None)
         times, codes, counts = read_times(
             values, dayfirst=bool(time and time.dayfirst), timezone=time.timezone if time else None, now=self.now
@@ -150,14 +150,14 @@ class TableReader:
         self.counts.update({f"{k}_times": v for k, v in counts.items()})
         return times, codes
 
-    def _customer_keys(self, column: _Columns, mapping: Mapping) -> pd.Series:
+    def _customer_keys(self, column: Columns, mapping: Mapping) -> pd.Series:
         addresses = {kind: [column(name) for name in names] for kind, names in mapping.customer.items()}
         given = column("customer_keys" if self.mapping is None else None)
         keys, counts = customer_keys(column(mapping.customer_id), addresses, given)
         self.counts.update(counts)
         return keys
 
-    def _ids(self, column: _Columns, mapping: Mapping, rows: pd.Series) -> pd.Series:
+    def _ids(self, column: Columns, mapping: Mapping, rows: pd.Series) -> pd.Series:
         if mapping.ticket_id is not None:
             return column(mapping.ticket_id)
         return rows if self.prefixed else rows.str.rsplit(":", n=1).str[-1]
@@ -207,19 +207,6 @@ def own_mapping(columns: Sequence[str] | pd.Index, where: str, *, first: bool = 
         language=has["language"],
         fields=fields,
     )
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """A record's columns by name; null where there is none."""
-
-    records: pd.DataFrame
-    missing: tuple[str, ...]
-
-    def __call__(self, name: str | None) -> pd.Series:
-        if name is None or name not in self.records:
-            return pd.Series(None, index=self.records.index, dtype="str")
-        return without_missing(self.records[name], self.missing)
 
 
 def _joined(parts: list[pd.Series], index: pd.Index) -> pd.Series:

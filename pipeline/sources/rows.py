@@ -1,9 +1,13 @@
-"""What every source does to its rows: empty values, ids, personal data."""
+"""What every source does to its rows: where they come from, empty values, ids, personal data."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 
 import pandas as pd
 
@@ -13,6 +17,12 @@ _ID_LENGTH = 200
 _BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
+def file_names(files: Sequence[Path]) -> list[str]:
+    """Names of files as sources show them; two of one name keep their folder."""
+    times = Counter(p.name for p in files)
+    return [p.name if times[p.name] == 1 else f"{p.parent.name}/{p.name}" for p in files]
+
+
 def without_missing(values: pd.Series, missing: tuple[str, ...]) -> pd.Series:
     """Null where a value is empty, blank, or one of the source's words for "missing"."""
     empty = values.isna() | values.isin(["", *missing])
@@ -20,10 +30,30 @@ def without_missing(values: pd.Series, missing: tuple[str, ...]) -> pd.Series:
     return values.where(~(empty | blank))
 
 
+@dataclass(frozen=True)
+class Columns:
+    """A frame's columns by name, without what means "missing"; null where there is none of that name."""
+
+    records: pd.DataFrame
+    missing: tuple[str, ...]
+
+    def __call__(self, name: str | None) -> pd.Series:
+        if name is None or name not in self.records:
+            return pd.Series(None, index=self.records.index, dtype="str")
+        return without_missing(self.records[name], self.missing)
+
+
 def redacted(values: pd.Series) -> pd.Series:
     """Personal data replaced by placeholders; equal values are looked at once."""
     kept = {value: redact(value) for value in values.dropna().unique()}
     return values.map(kept).astype("str")
+
+
+def id_code(value: object) -> str | None:
+    """`missing_id`, `bad_id`, or None for a good id."""
+    if not isinstance(value, str) or not value.strip():
+        return "missing_id"
+    return "bad_id" if len(value) > _ID_LENGTH or _BAD_ID.search(value) else None
 
 
 class IdsSeen:
@@ -37,11 +67,10 @@ class IdsSeen:
         return pd.Series([self._code(value) for value in ids], index=ids.index, dtype="str")
 
     def _code(self, value: object) -> str | None:
-        if not isinstance(value, str) or not value.strip():
-            return "missing_id"
-        if len(value) > _ID_LENGTH or _BAD_ID.search(value):
-            return "bad_id"
-        key = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        code = id_code(value)
+        if code is not None:
+            return code
+        key = blake2b(str(value).encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if key in self._seen:
             return "duplicate_id"
         self._seen.add(key)

@@ -14,11 +14,12 @@ import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.history.events import created_events, field_events, joined, log_events, make_events
+from pipeline.history.identity import pseudonyms
 from pipeline.sources.mapping import Mapping, check
 from pipeline.sources.nested import with_inner
 from pipeline.sources.raw import Part, Summary, add, known_tickets, prior_record
 from pipeline.sources.reader import TableReader, read_tickets
-from pipeline.sources.rows import redacted, without_missing
+from pipeline.sources.rows import file_names, redacted, without_missing
 from pipeline.tickets.files import read_records
 from pipeline.tickets.times import read_times
 
@@ -57,7 +58,7 @@ def import_table(
     InputError
         For a file that can't be read.
     """
-    names = _file_names(files)
+    names = file_names(files)
     prior = prior_record(out)
     reader = TableReader(mapping, now=now, prefixed=_prefixed(mapping, names, prior))
     tickets, facts = _read_all(files, names, mapping, reader, progress)
@@ -155,10 +156,14 @@ def _log(
     if mapping.status is not None:
         status = "status of the ticket"
         log[status] = _status(facts.loc[rows, mapping.status.column], mapping, counts)
+    actor = None
+    if mapping.events.actor is not None:
+        actor = "actor of the row"
+        log[actor] = pseudonyms(facts.loc[rows, mapping.events.actor])
     backwards = log.groupby("ticket_id", sort=False)["occurred_at"].diff() < pd.Timedelta(0)
     counts["tickets_with_rows_out_of_order"] += int(log.loc[backwards, "ticket_id"].nunique())
     seq = pd.Series(good.index, index=good.index, dtype="Int64")
-    made = log_events(log, tracked=tracked, changes=changes, known=known, status=status)
+    made = log_events(log, tracked=tracked, changes=changes, known=known, status=status, actor=actor)
     return joined([created_events(good, seq), made]).sort_values("seq", kind="stable", ignore_index=True)
 
 
@@ -182,12 +187,6 @@ def _status(values: pd.Series, mapping: Mapping, counts: Counter[str]) -> pd.Ser
     named = values.map(mapping.status.levels).astype("str")
     counts["status_outside_levels"] += int((values.notna() & named.isna()).sum())
     return named
-
-
-def _file_names(files: Sequence[Path]) -> list[str]:
-    """Names of files as sources show them; two of one name keep their folder."""
-    times = Counter(p.name for p in files)
-    return [p.name if times[p.name] == 1 else f"{p.parent.name}/{p.name}" for p in files]
 
 
 def _prefixed(mapping: Mapping, names: list[str], prior: dict[str, Any]) -> bool:

@@ -1,40 +1,58 @@
-"""`triage audit`: the label audit of every outcome of a RAW_DIR, and what to say of it."""
+"""`triage audit`: the label audit of every outcome of a RAW_DIR, its clocks, and what to say of it all."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.config import Params
-from pipeline.pages.findings import Audit
+from pipeline.pages.findings import Audit, ClockShift
 from pipeline.pages.tables import text_table
 from pipeline.training.audit import audit
+from pipeline.training.clock import clock_shifts
 from pipeline.training.featurize import featurize
-from pipeline.training.prepare import prepare
+from pipeline.training.prepare import described_rows, prepare
 from pipeline.training.world import of_prepared
 
 SHOWN = 15
 
 
-def audit_raw(raw_dir: Path, params: Params, *, say: Callable[[str], None] = print) -> dict[str, Audit]:
-    """Findings by outcome."""
+@dataclass(frozen=True)
+class Found:
+    """What an audit found: of each outcome's labels, and of the tickets' clocks."""
+
+    outcomes: dict[str, Audit] = field(default_factory=dict)
+    clock: tuple[ClockShift, ...] = ()
+
+
+def audit_raw(raw_dir: Path, params: Params, *, say: Callable[[str], None] = print) -> Found:
+    """Findings of a RAW_DIR."""
     prepared = prepare(raw_dir, params)
     for target, found in of_prepared(prepared, params.topic).items():
         if found.another:
             say(f"! {target}: the latest fifth of the tickets are another world than the ones before. {found.words}")
     features = featurize(prepared, params, say=say)
-    return {
+    outcomes = {
         target: audit(prepared.frame, target, terms=features.blocks.terms, groups=features.groups, seed=params.seed)
         for target in prepared.about["targets"]
     }
+    tickets = np.delete(np.arange(len(prepared.frame)), described_rows(prepared.frame))
+    return Found(outcomes, clock_shifts(prepared.frame.iloc[tickets]))
 
 
-def tables(found: dict[str, Audit]) -> list[tuple[str, str]]:
+def tables(found: Found) -> list[tuple[str, str]]:
     """(title, text table) of each kind of finding that there is, most useful first."""
     made: list[tuple[str, str]] = []
-    for target, one in found.items():
+    _Tables(made, "clock")(
+        "a part of the tickets is off by whole hours: see `timezone` in its mapping",
+        ("seen by", "hours", "tickets", "evidence"),
+        [(c.seen_by, " or ".join(map(str, c.hours)), f"{c.tickets:,} of {c.n:,}", c.evidence) for c in found.clock],
+    )
+    for target, one in found.outcomes.items():
         add = _Tables(made, target)
         add("columns that give the label away", ("column", "why"), [(g.column, g.strength) for g in one.give_aways])
         add(
@@ -78,6 +96,7 @@ class _Tables:
             self._made.append((f"{self._target}: {title}", text_table(headers, rows[:SHOWN]) + more))
 
 
-def write_json(found: dict[str, Audit], path: Path) -> None:
-    """All findings, for a spreadsheet or a script."""
-    path.write_text(json.dumps({t: asdict(a) for t, a in found.items()}, indent=1, ensure_ascii=False), "utf-8")
+def write_json(found: Found, path: Path) -> None:
+    """All findings, for a spreadsheet or a script: those of each outcome under its name, and `clock`."""
+    plain = {t: asdict(a) for t, a in found.outcomes.items()} | {"clock": [asdict(c) for c in found.clock]}
+    path.write_text(json.dumps(plain, indent=1, ensure_ascii=False), "utf-8")

@@ -10,6 +10,8 @@ COLUMNS = {
     "ticket_id": "number",
     "created_at": "opened_at",
     "customer_id": "requester",
+    "email": "requester_email",
+    "phone": "requester_phone",
     "channel": "contact_type",
     "language": "locale",
     "subject": "summary",
@@ -28,6 +30,7 @@ created_at: {column: opened_at, timezone: UTC}
 subject: summary
 body: description
 customer_id: requester
+customer: {email: requester_email, phone: requester_phone}
 channel: contact_type
 language: locale
 fields: [product, plan, country, app_version, tags]
@@ -35,7 +38,7 @@ fields: [product, plan, country, app_version, tags]
 
 
 def as_exported(tickets: pd.DataFrame) -> pd.DataFrame:
-    """Rows of our schema under the helpdesk's own column names."""
+    """Rows of our schema, with the addresses that the keys are made of, under the helpdesk's own column names."""
     frame = tickets[list(COLUMNS)].rename(columns=COLUMNS)
     frame["opened_at"] = pd.to_datetime(frame["opened_at"], utc=True).dt.strftime("%Y-%m-%d %H:%M:%S")
     return frame

@@ -6,8 +6,8 @@ import html
 from datetime import timedelta
 
 from pipeline.sources.sample.grammar import Phrase, Random, phrases, pick, read, speak
+from pipeline.sources.sample.matter import Matter
 from pipeline.sources.sample.subjects import topics
-from pipeline.sources.sample.world import Matter
 
 _MOODS = ("mood_good", "mood_flat", "mood_bad", "mood_awful")
 _MOOD_SAID = (0.6, 0.4, 0.95, 1.0)
@@ -31,6 +31,9 @@ class Slots(dict[str, str]):
         matter, random, words = self._matter, self._random, read("words")
         if name in ("product", "a_product", "der", "den", "dem"):
             self._name_product()
+            return self[name]
+        if name in ("nth", "count_word"):
+            self.count_up(matter.contact)
             return self[name]
         if name in words[matter.language]:
             return str(pick(words[matter.language][name], random))
@@ -56,6 +59,16 @@ class Slots(dict[str, str]):
         }[name]
         number = first + int(random() * width)
         return f"QF-{number}" if name == "order" else str(number)
+
+    def count_up(self, messages: int) -> None:
+        """Say so many messages: the third, three times."""
+        words = read("words")[self._matter.language]
+        self["nth"], self["count_word"] = (words[n][min(messages, 5) - 2] for n in ("nth", "times"))
+
+    def wait(self, hours: float) -> None:
+        """Say so many hours of waiting."""
+        one, many = ("a day", "{} days") if self._matter.language == "en" else ("einem Tag", "{} Tagen")
+        self["waited"] = one if hours < 36 else many.format(round(hours / 24))
 
     def _bought(self) -> str:
         """Month and year that go with the age in months."""
@@ -90,8 +103,11 @@ def compose(matter: Matter, random: Random) -> tuple[str, str]:
 
 
 def chase(subject: str, body: str, matter: Matter, random: Random) -> tuple[str, str]:
-    """The same letter again, with a line before it."""
-    line = _say("chaser", matter, Slots(matter, random), random)
+    """The same letter again, with a line or two before it, in the mood of now."""
+    slots = Slots(matter, random)
+    line = _say("chaser_more" if matter.contact > 2 and random() < 0.8 else "chaser", matter, slots, random)
+    if matter.mood >= 2 and random() < 0.6:
+        line = f"{_say(_MOODS[matter.mood], matter, slots, random)} {line}"
     if body.startswith("<"):
         return subject, f"<p>{_escaped(line)}</p>{body}"
     return f"Re: {subject}" if subject and random() < 0.4 else subject, f"{line}\n\n{body}"

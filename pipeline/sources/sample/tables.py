@@ -11,14 +11,17 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.history.keys import customer_keys
 from pipeline.history.outcomes import derive, parse_definitions
 from pipeline.sources.sample.arrivals import as_exported, oddities
 from pipeline.sources.sample.course import Event, events, labels, link, tags
 from pipeline.sources.sample.grammar import Random, read
 from pipeline.sources.sample.hours import START
 from pipeline.sources.sample.letters import chase, compose
+from pipeline.sources.sample.matter import Matter
 from pipeline.sources.sample.subjects import living_name
-from pipeline.sources.sample.world import Matter, matters
+from pipeline.sources.sample.waits import Course, course_of
+from pipeline.sources.sample.world import matters
 from pipeline.tickets import schema
 
 OUTCOMES: dict[str, Any] = {
@@ -30,8 +33,11 @@ OUTCOMES: dict[str, Any] = {
 }
 """How the outcomes follow from the events, in the words of a mapping."""
 
+ADDRESSES = ("email", "phone")
 _ARRIVALS = 288
 _BLOCK = 10_000
+_COURSES = 8
+_OF_EVENTS = ("kind", "side", "actor", "field", "value", "text")
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Sample:
     arrivals : DataFrame
         Tickets of the three days after the others, as a helpdesk would export them: no outcomes.
     truth : DataFrame
-        What is behind each ticket: true topic, intent, queue, priority, latent urgency, escalation probability.
+        What is behind each ticket: customer, true topic, intent, queue, priority, urgency, escalation probability.
     """
 
     tickets: pd.DataFrame
@@ -83,9 +89,9 @@ def generate(*, seed: int = 7, tickets: int = 4000, days: int = 365) -> Sample:
 
 def iter_tickets(*, seed: int = 7, tickets: int = 4000, days: int = 365, chunk: int = 10_000) -> Iterator[pd.DataFrame]:
     """Only the tickets of `generate`, without tags, in frames of `chunk` rows: any number, in flat memory."""
-    rows = (row for _, row in _written(seed=seed, tickets=tickets, days=days, arrivals=0))
+    rows = (row for _, _, row in _written(seed=seed, tickets=tickets, days=days, arrivals=0))
     while block := list(islice(rows, chunk)):
-        yield _typed(block, "tickets")
+        yield _typed(block)
 
 
 def articles() -> pd.DataFrame:
@@ -111,41 +117,45 @@ def _blocks(*, seed: int, tickets: int, days: int) -> Iterator[dict[str, pd.Data
         new: list[dict[str, Any]] = []
         truth: list[dict[str, Any]] = []
         log: list[Event] = []
-        for matter, row in block:
+        for matter, course, row in block:
             filed = labels(matter, random) if matter.number < tickets else {}
             row["fields.tags"] = tags(matter, random)
-            truth.append(_truth(matter, filed))
+            truth.append(_truth(matter, course, filed, seed))
             (rows if filed else new).append(row)
-            log += [e for e in events(matter, filed, random) if e[1] < end] if filed else []
+            happened = events(matter, course, filed, random, customer=row["customer_id"]) if filed else []
+            log += [e for e in happened if e[1] < end]
         yield {
-            "tickets": _typed(rows, "tickets"),
+            "tickets": _typed(rows),
             "events": _events(log),
-            "new": _typed(new, "tickets"),
+            "new": _typed(new).assign(**{name: [row[name] for row in new] for name in ADDRESSES}),
             "truth": _facts(truth),
         }
 
 
-def _written(*, seed: int, tickets: int, days: int, arrivals: int) -> Iterator[tuple[Matter, dict[str, Any]]]:
+def _written(*, seed: int, tickets: int, days: int, arrivals: int) -> Iterator[tuple[Matter, Course, dict[str, Any]]]:
     random = standard.Random(f"{seed}:letters").random
-    recent: dict[int, tuple[str, str]] = {}
-    for matter in matters(seed=seed, tickets=tickets, days=days, arrivals=arrivals):
-        if matter.chases is not None and matter.chases in recent:
-            subject, body = chase(*recent[matter.chases], matter, random)
-        else:
+    waiting: dict[int, tuple[str, str]] = {}
+    for matter, course in matters(seed=seed, tickets=tickets, days=days, arrivals=arrivals):
+        if matter.chases is None:
             subject, body = compose(matter, random)
-        recent[matter.number] = (subject, body)
-        recent.pop(matter.number - 200, None)
-        yield matter, _row(matter, subject, body, random)
+        else:
+            subject, body = chase(*waiting.pop(matter.chases), matter, random)
+        if matter.comes_back:
+            waiting[matter.number] = (subject, body)
+        yield matter, course, _row(matter, subject, body, random)
 
 
 def _row(matter: Matter, subject: str, body: str, random: Random) -> dict[str, Any]:
     customer = matter.customer
+    known = customer.known_as(matter.channel, matter.share, random)
+    if matter.topic.machine:
+        known = dict.fromkeys(known) | {"customer_id": "fleetwatch"}
     return {
         "ticket_id": matter.ticket_id,
         "created_at": matter.at,
         "subject": subject or None,
         "body": body,
-        "customer_id": "fleetwatch" if matter.topic.machine else customer.customer_id,
+        **known,
         "channel": matter.channel,
         "language": matter.language if random() < 0.85 else None,
         "source": f"sample:row-{matter.number + 1}",
@@ -156,9 +166,10 @@ def _row(matter: Matter, subject: str, body: str, random: Random) -> dict[str, A
     }
 
 
-def _truth(matter: Matter, filed: dict[str, str]) -> dict[str, Any]:
+def _truth(matter: Matter, course: Course, filed: dict[str, str], seed: int) -> dict[str, Any]:
     return {
         "ticket_id": matter.ticket_id,
+        "customer": None if matter.topic.machine else f"customer {matter.customer.number}",
         "topic": matter.topic.name,
         "topic_living": living_name(matter.topic.name, 1.0),
         "intent": matter.intent.name,
@@ -166,12 +177,20 @@ def _truth(matter: Matter, filed: dict[str, str]) -> dict[str, Any]:
         "priority": matter.priority,
         "urgency": round(matter.urgency, 4),
         "mood": matter.mood,
-        "escalation_probability": round(matter.escalation_probability, 4),
-        "escalated": matter.escalated,
+        "escalation_probability": round(_chance(matter, seed), 4),
+        "escalated": course.escalated_hours is not None,
+        "hours_waited": round(course.waited_hours, 2),
         "label_is_wrong": _is_wrong(matter, filed["topic"]) if filed else None,
         "repeats": None if matter.chases is None else f"Q-{100_000 + matter.chases}",
+        "contact": matter.contact,
         "machine": matter.topic.machine,
     }
+
+
+def _chance(matter: Matter, seed: int) -> float:
+    """P(escalated) when the ticket arrives: the mean over courses that it might take."""
+    random = standard.Random(f"{seed}:chance:{matter.number}").random
+    return sum(course_of(matter, random, calm=True).escalation_probability for _ in range(_COURSES)) / _COURSES
 
 
 def _is_wrong(matter: Matter, filed: str) -> bool:
@@ -181,14 +200,21 @@ def _is_wrong(matter: Matter, filed: str) -> bool:
 
 
 def _facts(truth: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(truth).astype({"repeats": "str", "label_is_wrong": "boolean"})
+    return pd.DataFrame(truth).astype({"repeats": "str", "customer": "str", "label_is_wrong": "boolean"})
 
 
 def _events(log: list[Event]) -> pd.DataFrame:
-    frame = pd.DataFrame(log, columns=["ticket_id", "occurred_at", "kind", "actor", "field", "value", "text"])
+    frame = pd.DataFrame(log, columns=["ticket_id", "occurred_at", *_OF_EVENTS])
     frame["received_at"] = frame["occurred_at"]
     return schema.conform(frame, "events")
 
 
-def _typed(rows: list[dict[str, Any]], name: str) -> pd.DataFrame:
-    return schema.conform(pd.DataFrame(rows), name)
+def _typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """TICKETS; addresses become keys, as in any import."""
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return schema.empty("tickets")
+    known = {name: frame[name].astype("str") for name in ("customer_id", *ADDRESSES)}
+    none = pd.Series(None, index=frame.index, dtype="str")
+    keys, _ = customer_keys(known["customer_id"], {"email": [known["email"]], "phone": [known["phone"]]}, none)
+    return schema.conform(frame.assign(customer_keys=keys), "tickets")

@@ -2,87 +2,36 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import random as standard
 from bisect import bisect
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import accumulate
 
 from pipeline.sources.sample.grammar import Random, bell, pick, read, weighted
 from pipeline.sources.sample.hours import Calendar
+from pipeline.sources.sample.matter import Matter
 from pipeline.sources.sample.people import Customer, customers
 from pipeline.sources.sample.subjects import Intent, Topic, topics
+from pipeline.sources.sample.waits import Course, comes_back_after, course_of, hours
 
-LEVELS = ("low", "medium", "high", "urgent")
-_CUTS = (-0.62, 0.48, 1.25)
-
-
-@dataclass(frozen=True, slots=True)
-class Matter:
-    """The truth behind one ticket."""
-
-    number: int
-    at: datetime
-    share: float
-    customer: Customer
-    language: str
-    topic: Topic
-    intent: Intent
-    product: str
-    channel: str
-    version: str
-    mood: int
-    hurry: int
-    urgency: float
-    escalation_probability: float
-    escalated: bool
-    other: tuple[str, str] | None = None
-    chases: int | None = None
-
-    @property
-    def ticket_id(self) -> str:
-        """Its number as the helpdesk writes it."""
-        return f"Q-{100_000 + self.number}"
-
-    @property
-    def priority(self) -> str:
-        """The level that a careful agent gives."""
-        return level(self.urgency)
-
-    @property
-    def queue(self) -> str:
-        """Where it belongs: the topic decides, and in some cases the intent, product or language."""
-        return queue_of(self)
+_USUAL_DRIVE = -7.2
+_FORGOTTEN = timedelta(days=20)
 
 
-def level(urgency: float) -> str:
-    """The priority level of a latent urgency."""
-    return LEVELS[bisect(_CUTS, urgency)]
+def matters(*, seed: int, tickets: int, days: int, arrivals: int = 0) -> Iterator[tuple[Matter, Course]]:
+    """The truth behind `tickets` tickets in order of time, then behind `arrivals` more of the three days after them.
 
-
-def queue_of(matter: Matter) -> str:
-    """Where a ticket belongs."""
-    topic, intent = matter.topic.name, matter.intent.name
-    if topic in ("warranty", "grinder", "fleet-alerts") or (matter.product == "Heron Pro" and matter.topic.symptom):
-        return "workshop"
-    if topic in ("billing", "gift-cards") or intent == "money_missing":
-        return "finance"
-    if topic in ("delivery", "returns-and-refunds") or intent in ("lost_part", "new_lid"):
-        return "logistics"
-    if topic in ("app-connection", "account-access"):
-        return "digital"
-    return "kundendienst" if matter.language == "de" else "care"
-
-
-def matters(*, seed: int, tickets: int, days: int, arrivals: int = 0) -> Iterator[Matter]:
-    """The truth behind `tickets` tickets in order of time, then behind `arrivals` more of the three days after them."""
+    Each comes with the course that it takes: who waits too long writes again, and who escalated once is quicker to.
+    """
     random = standard.Random(f"{seed}:world").random
     people = customers(tickets, random)
     reach = list(accumulate(math.exp(1.1 * bell(random)) for _ in people))
     calendar = Calendar(days)
-    recent: list[Matter] = []
+    returning: list[tuple[datetime, int, Matter]] = []
     for number in range(tickets + arrivals):
         at = (
             calendar.moment((number + random()) / tickets)
@@ -90,14 +39,20 @@ def matters(*, seed: int, tickets: int, days: int, arrivals: int = 0) -> Iterato
             else calendar.end + timedelta(seconds=int((number - tickets + random()) / arrivals * 3 * 86_400))
         )
         customer = people[bisect(reach, random() * reach[-1])]
-        if recent and random() < 0.04:
-            matter = _chase(pick(recent, random), number, at, calendar.share(at), random)
+        while returning and returning[0][0] < at - _FORGOTTEN:
+            heapq.heappop(returning)
+        if returning and returning[0][0] <= at:
+            matter = _once_more(heapq.heappop(returning)[2], number, at, calendar.share(at), random)
         else:
             matter = _matter(number, at, calendar.share(at), customer, random)
-        matter.customer.escalations += matter.escalated
-        if not matter.topic.machine:
-            recent = [*recent[-39:], matter]
-        yield matter
+        course = course_of(matter, random)
+        if course.escalated_hours is not None:
+            matter.customer.escalations.append(at + hours(course.escalated_hours))
+        later = comes_back_after(matter, course, random)
+        if later is not None:
+            matter = replace(matter, comes_back=True)
+            heapq.heappush(returning, (at + hours(later), number, matter))
+        yield matter, course
 
 
 def _weight(topic: Topic, at: datetime, share: float) -> float:
@@ -139,10 +94,10 @@ def _matter(number: int, at: datetime, share: float, customer: Customer, random:
         channel="email" if topic.machine else weighted(read("words")["channels"], random),
         version=_version(share, random),
         mood=1,
+        temper=0.7 * customer.fuse + 0.45 * intent.escalation + 0.75 * bell(random),
         hurry=0 if topic.machine else (random() < 0.13 + 0.12 * (customer.tier == "business")) - (random() < 0.12),
         urgency=0.0,
-        escalation_probability=0.0,
-        escalated=False,
+        drive=0.0,
         other=_other({**chances, topic.name: 0.0}, product, random) if random() < 0.32 else None,
     )
     return _felt(matter, random)
@@ -156,36 +111,51 @@ def _other(chances: dict[str, float], product: str, random: Random) -> tuple[str
 
 
 def _felt(matter: Matter, random: Random) -> Matter:
-    """Mood, urgency and escalation, which follow from all the rest."""
-    customer, intent = matter.customer, matter.intent
-    business = customer.tier == "business"
-    temper = 0.7 * customer.fuse + 0.45 * intent.escalation + 0.75 * bell(random)
-    mood = 1 if matter.topic.machine or matter.topic.name == "out_of_scope" else bisect((-0.35, 0.75, 1.45), temper)
+    """Mood and urgency, which follow from all the rest."""
+    calm = matter.topic.machine or matter.topic.name == "out_of_scope"
+    mood = 1 if calm else bisect((-0.35, 0.75, 1.45), matter.temper)
     hurry = max(matter.hurry, 0) if mood >= 2 else matter.hurry
-    urgency = intent.urgency + 0.9 * hurry + 0.35 * business + 0.3 * (mood >= 2) + 0.35 * bell(random)
+    business = matter.customer.tier == "business"
+    urgency = matter.intent.urgency + 0.9 * hurry + 0.35 * business + 0.3 * (mood >= 2) + 0.35 * bell(random)
+    return _driven(replace(matter, mood=mood, hurry=hurry, urgency=urgency))
+
+
+def _driven(matter: Matter) -> Matter:
+    """How easily it boils over; what happened to the customer before counts, and the third time more than the first."""
     new_fault = matter.version == "4.3.0" and matter.topic.name == "app-connection"
+    before = sum(moment < matter.at for moment in matter.customer.escalations)
     drive = (
-        -4.4
-        + 1.1 * (mood - 1)
-        + 0.25 * temper
-        + 1.1 * intent.escalation
-        + 0.3 * urgency
-        + 1.1 * business
-        + 0.5 * min(customer.escalations, 2)
+        _USUAL_DRIVE
+        + 1.0 * (matter.mood - 1)
+        + 0.25 * matter.temper
+        + 1.1 * matter.intent.escalation
+        + 0.3 * matter.urgency
+        + 1.1 * (matter.customer.tier == "business")
+        + 0.5 * min(before, 2)
         + 0.5 * (matter.product == "Heron Pro")
         + 0.9 * new_fault
-        + 0.5 * (matter.chases is not None)
+        + 0.7 * min(matter.contact - 1, 3)
         - 1.5 * (matter.topic.name == "out_of_scope")
     )
-    risk = 1.0 / (1.0 + math.exp(-drive))
-    return replace(
-        matter, mood=mood, hurry=hurry, urgency=urgency, escalation_probability=risk, escalated=random() < risk
+    return replace(matter, drive=min(drive, 1.5))
+
+
+def _once_more(matter: Matter, number: int, at: datetime, share: float, random: Random) -> Matter:
+    """The same customer writes the same thing once more, by whatever channel, and no friendlier than before."""
+    again = replace(
+        matter,
+        number=number,
+        at=at,
+        share=share,
+        channel=weighted(read("words")["channels"], random),
+        mood=min(3, max(1, matter.mood) + (random() < 0.5)),
+        urgency=matter.urgency + 0.2 * random(),
+        other=None,
+        chases=matter.number,
+        contact=matter.contact + 1,
+        comes_back=False,
     )
-
-
-def _chase(matter: Matter, number: int, at: datetime, share: float, random: Random) -> Matter:
-    """The same customer writes the same thing once more."""
-    return _felt(replace(matter, number=number, at=at, share=share, chases=matter.number, other=None), random)
+    return _driven(again)
 
 
 def _version(share: float, random: Random) -> str:

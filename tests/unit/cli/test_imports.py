@@ -68,9 +68,29 @@ def test_too_many_refused_rows_end_with_1_and_the_rest_is_imported(
     assert run(monkeypatch, *args[:-1], folder / "raw2", "--max-refused", "0.5") == 0
 
 
+def test_events_are_imported_and_summed_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder / "raw"
+    (folder / "events.yaml").write_text("{ticket_id: id, occurred_at: at, kind: {always: reply}}", "utf-8")
+    (folder / "events.csv").write_text("id,at\n1,2026-01-01\n1,2026-01-02\n9,2026-01-02\n", "utf-8")
+    args = ["import", "events", folder / "events.csv", "--mapping", folder / "events.yaml", "--out", out]
+    assert run(monkeypatch, *args) == 0
+    printed = capsys.readouterr().out
+    assert "3 rows read: 3 events, 0 of them refused" in printed
+    assert "events of tickets not here: 3" in printed
+    (folder / "events.csv").write_text("id,at\n1,2026-01-01\n1,soon\n", "utf-8")
+    assert run(monkeypatch, *args) == 1
+    both = capsys.readouterr()
+    assert "refused as bad_time: 1" in both.out
+    assert "too many events were refused" in both.err
+    assert run(monkeypatch, *args, "--max-refused", "0.5") == 0
+
+
 @pytest.mark.parametrize(
     ("args", "named"),
     [
+        (["events", "good.csv", "--mapping", "mapping.yaml", "--out", "raw"], "unknown key 'subject'"),
         (["table", "absent.csv", "--mapping", "mapping.yaml", "--out", "raw"], "absent.csv"),
         (["table", "good.csv", "--mapping", "absent.yaml", "--out", "raw"], "absent.yaml"),
         (["table", "good.csv", "--mapping", "mapping.yaml", "--out", "good.csv"], "RAW_DIR is a file"),

@@ -9,16 +9,20 @@ import pytest
 import yaml
 
 from pipeline.history.definitions import _FORM_KEYS, parse_definitions
+from pipeline.sources.event_mapping import _KEYS as _EVENT_KEYS
+from pipeline.sources.event_mapping import _WORDS, parse_event_mapping
 from pipeline.sources.mapping import _KEYS, parse_mapping
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "import.md"
-BLOCKS = re.findall(r"```yaml( params)?\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
+BLOCKS = re.findall(r"```yaml( params| events)?\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
 
 
 @pytest.mark.parametrize(("kind", "block"), BLOCKS)
 def test_every_block_of_yaml_is_a_mapping_or_settings(kind: str, block: str) -> None:
     raw = yaml.safe_load(block)
-    if kind:
+    if kind == " events":
+        assert parse_event_mapping(raw, where="docs/import.md")
+    elif kind:
         assert parse_definitions(raw["outcomes"], "docs/import.md")
     else:
         assert parse_mapping(raw, where="docs/import.md")
@@ -26,5 +30,5 @@ def test_every_block_of_yaml_is_a_mapping_or_settings(kind: str, block: str) -> 
 
 def test_every_key_of_a_mapping_and_of_a_definition_is_explained() -> None:
     text = PAGE.read_text("utf-8")
-    keys = {*_KEYS, *(key for keys in _FORM_KEYS.values() for key in keys)}
+    keys = {*_KEYS, *_EVENT_KEYS, *_WORDS, *(key for keys in _FORM_KEYS.values() for key in keys)}
     assert not [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)]

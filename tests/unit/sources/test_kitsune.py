@@ -113,6 +113,15 @@ def test_answers_become_replies_by_their_writers(folder: Path) -> None:
     assert replies["text"].iloc[0].startswith("<p>See <a")
 
 
+def test_only_the_question_its_topic_and_its_answers_are_dated(folder: Path) -> None:
+    events = load_raw(folder).events
+    dated = events[events["received_at"].notna()]
+    assert set(zip(dated["kind"], dated["field"].fillna("-"), strict=True)) == {
+        ("created", "-"), ("field", "topic"), ("reply", "-"),
+    }  # fmt: skip
+    assert set(events.loc[events["received_at"].isna(), "field"]) == {"is_solved", "is_spam", "is_locked"}
+
+
 def test_topic_and_cited_article_are_the_outcomes(folder: Path) -> None:
     outcomes = load_raw(folder).outcomes
     assert outcomes[["ticket_id", "outcome", "value"]].to_numpy().tolist() == [

@@ -7,13 +7,16 @@ from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config import Tickets
+from pipeline.config import History, Tickets
 from pipeline.errors import OutputError
+from pipeline.history.identity import Identities, by_row, keys_of, links
+from pipeline.history.mood import SIGNALS, signals
 from pipeline.history.outcomes import derive
 from pipeline.sources.raw import load_raw
 from pipeline.sources.sample import Sample, generate, iter_tickets, write
@@ -208,7 +211,7 @@ def test_new_tickets_fit_their_mapping(sample: Sample, tmp_path: Path) -> None:
     mapping = yaml.safe_load((tmp_path / "made" / "mapping.yaml").read_text("utf-8"))
     header = set(pd.read_csv(tmp_path / "made" / "new-tickets.csv").columns)
     named = [mapping[k] for k in ("ticket_id", "subject", "body", "customer_id", "channel", "language")]
-    assert {*named, mapping["created_at"]["column"], *mapping["fields"]} == header
+    assert {*named, *mapping["customer"].values(), mapping["created_at"]["column"], *mapping["fields"]} == header
     assert sample.arrivals["number"].is_unique
     learned = {c.removeprefix("fields.") for c in sample.tickets.columns if c.startswith("fields.")}
     assert set(mapping["fields"]) == learned, "a field that training knows by another name would be null in service"
@@ -225,6 +228,124 @@ def test_escalations_follow_from_what_the_truth_says(sample: Sample) -> None:
     truth = sample.truth.sort_values("escalation_probability")
     quarter = len(truth) // 4
     assert truth["escalated"].tail(quarter).mean() > 5 * truth["escalated"].head(2 * quarter).mean()
+
+
+def test_what_escalated_by_the_truth_escalated_by_the_log(sample: Sample) -> None:
+    known = sample.outcomes[sample.outcomes["outcome"] == "escalated"].set_index("ticket_id")["value"] == "1"
+    truth = sample.truth.set_index("ticket_id")["escalated"].reindex(known.index)
+    assert (known == truth).all()
+    end = Calendar(SMALL["days"]).end - pd.Timedelta(days=14)
+    assert set(known.index) >= set(sample.tickets.loc[sample.tickets["created_at"] < end, "ticket_id"])
+
+
+def first_hours(sample: Sample, kind: str, side: str = "agent") -> pd.Series:
+    """Hours after which a kind of event first happened to each ticket."""
+    rows = sample.events[(sample.events["kind"] == kind) & (sample.events["side"] == side)]
+    first = rows.groupby("ticket_id")["occurred_at"].min()
+    born = sample.tickets.set_index("ticket_id")["created_at"]
+    return (first.reindex(born.index) - born) / pd.Timedelta(hours=1)
+
+
+def test_the_longer_nobody_answers_the_likelier_a_ticket_escalates_the_next_day(sample: Sample) -> None:
+    reply, over = first_hours(sample, "reply"), first_hours(sample, "escalated")
+
+    def next_day(hours: float) -> float:
+        waits = ~(reply <= hours) & ~(over <= hours)
+        return float(((over > hours) & (over <= hours + 24))[waits].mean())
+
+    assert next_day(48) > 1.7 * next_day(0)
+    assert next_day(72) > 1.7 * next_day(12)
+
+
+def test_who_waits_asks_again_in_words_that_say_so_and_the_hotter_the_oftener(sample: Sample) -> None:
+    reply = first_hours(sample, "reply")
+    born = sample.tickets.set_index("ticket_id")["created_at"]
+    written = sample.events[(sample.events["kind"] == "reply") & (sample.events["side"] == "customer")]
+    after = (written["occurred_at"] - written["ticket_id"].map(born)) / pd.Timedelta(hours=1)
+    asked = written[(after < written["ticket_id"].map(reply).fillna(1e9)).to_numpy(bool)]
+    assert len(asked) > 200
+    languages = asked["ticket_id"].map(sample.tickets.set_index("ticket_id")["language"])
+    again = signals(asked["text"].tolist(), languages.fillna("en").tolist())[:, list(SIGNALS).index("again")]
+    assert again.mean() > 0.4
+    times = asked["ticket_id"].value_counts().reindex(sample.truth["ticket_id"]).fillna(0)
+    escalated = sample.truth.set_index("ticket_id")["escalated"]
+    assert escalated[times >= 2].mean() > 2 * escalated[times == 0].mean()
+
+
+def test_the_third_time_escalates_more_than_the_first() -> None:
+    truth = generate(seed=1, tickets=4000).truth
+    rate = truth.groupby(truth["contact"].clip(upper=3))["escalated"].mean()
+    assert rate[3] > rate[2] > rate[1]
+    again = truth[truth["repeats"].notna()]
+    before = truth.set_index("ticket_id")
+    assert (again["customer"].to_numpy() == before["customer"].reindex(again["repeats"]).to_numpy()).all()
+    assert (again["contact"].to_numpy() == before["contact"].reindex(again["repeats"]).to_numpy() + 1).all()
+
+
+def test_events_are_of_many_kinds_and_outcomes_still_follow_from_fields(sample: Sample) -> None:
+    assert not sample.events.drop(columns="seq").duplicated().any()
+    assert set(sample.events["kind"]) == {
+        "created", "reply", "note", "status", "assignment", "reopened", "escalated", "satisfaction", "field",
+    }  # fmt: skip
+    of_fields = sample.events[sample.events["field"].isin(["queue", "assignee"]) & (sample.events["kind"] == "field")]
+    assigned = sample.events[sample.events["kind"] == "assignment"]
+    same = ["ticket_id", "occurred_at", "side", "actor", "value"]
+    assert of_fields[same].to_numpy().tolist() == assigned[same].to_numpy().tolist()
+    assert set(assigned["field"].dropna()) == {"assignee"}
+    levels = sample.events[sample.events["field"] == "escalation_level"]
+    first = levels[levels["value"] == "1"].set_index("ticket_id")["occurred_at"]
+    over = sample.events[sample.events["kind"] == "escalated"].set_index("ticket_id")["occurred_at"]
+    pd.testing.assert_series_equal(first, over)
+
+
+def test_some_resolved_tickets_are_rated_and_long_waits_are_liked_less(sample: Sample) -> None:
+    rated = sample.events[sample.events["kind"] == "satisfaction"].set_index("ticket_id")["value"].astype(float)
+    assert rated.between(0, 1).all() and rated.nunique() == 5
+    resolved = sample.events.loc[sample.events["value"] == "resolved", "ticket_id"].nunique()
+    assert 0.2 < len(rated) / resolved < 0.5
+    waited = sample.truth.set_index("ticket_id")["hours_waited"].reindex(rated.index)
+    assert rated[waited < 24].mean() > rated[waited > 72].mean() + 0.1
+
+
+def test_every_event_says_whose_it_is_also_where_the_customer_has_no_number(sample: Sample) -> None:
+    events = sample.events
+    assert events["side"].notna().all()
+    numbers = events["ticket_id"].map(sample.tickets.set_index("ticket_id")["customer_id"])
+    customers = events["side"] == "customer"
+    assert (events["actor"].fillna("-") == numbers.fillna("-"))[customers].all()
+    others = ~customers & (events["actor"] != "fleetwatch")
+    assert events["actor"][others].notna().all()
+    assert (events["actor"] != numbers.fillna("-"))[others].all()
+
+
+def test_customers_come_by_several_channels_with_and_without_their_number(sample: Sample) -> None:
+    tickets = sample.tickets
+    assert 0.1 < tickets["customer_id"].isna().mean() < 0.3
+    assert tickets.loc[tickets["customer_id"].isna(), "customer_keys"].notna().mean() > 0.8
+    by_id = tickets.assign(who=sample.truth["customer"][: len(tickets)].to_numpy()).dropna(
+        subset=["who", "customer_id"]
+    )
+    assert by_id.groupby("customer_id")["who"].nunique().max() == 1
+    assert (by_id.groupby("who")["customer_id"].nunique() > 1).sum() >= 5
+
+
+def test_links_find_a_customer_whom_the_number_alone_loses_and_never_take_two_for_one(sample: Sample) -> None:
+    tickets, who = sample.tickets, sample.truth["customer"][: len(sample.tickets)].to_numpy()
+    keys = keys_of(tickets, History())
+    met = links(keys, np.asarray(tickets["created_at"].astype("int64")), ticket_ids=tickets["ticket_id"])
+    whole = Identities.build(met, History()).together(by_row(keys, len(tickets)), np.full(len(tickets), 2**62))
+    first = whole.drop_duplicates("row").assign(who=lambda f: who[f["row"]]).dropna(subset="who")
+    assert first.groupby("key")["who"].nunique().max() == 1
+    found = first.groupby("who")["key"].nunique()
+    by_number = tickets.assign(who=who).groupby("who")["customer_id"].nunique(dropna=False)
+    assert (found > 1).sum() < 0.6 * (by_number > 1).sum()
+
+
+def test_addresses_of_new_tickets_are_in_domains_and_ranges_that_nobody_has(sample: Sample) -> None:
+    mails, phones = (sample.arrivals[f"requester_{name}"].dropna() for name in ("email", "phone"))
+    assert len(mails) > 100 and mails.str.fullmatch(r"[a-z]+\.[a-z]+\d+@(?:mail|post|letterbox)\.example").all()
+    free = r"\+44 (?:20 7946|1\d\d? 496) 0\d{3}|\+49 (?:30 23125|40 66969|69 90009|89 99998|221 4710) \d{3}"
+    assert len(phones) > 10 and phones.str.fullmatch(free).all()
 
 
 @pytest.mark.parametrize("topic", sorted(topics()))

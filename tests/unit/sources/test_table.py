@@ -96,6 +96,31 @@ def test_states_are_events_in_our_words_and_odd_ones_are_counted(log: Raw) -> No
     assert log.imports[0]["counts"]["status_outside_levels"] == 1
 
 
+def test_who_wrote_a_row_made_its_changes_and_stays_a_field_of_the_ticket(tmp_path: Path) -> None:
+    mapping = yaml.safe_load(LOG_MAPPING)
+    mapping["events"]["actor"] = "by"
+    mapping["fields"].append("by")
+    writers = ["by", "front-desk", "front-desk", "kim@example.org", "lee", "?"]
+    rows = [f"{line},{by}\n" for line, by in zip(LOG.splitlines(), writers, strict=True)]
+    import_table([put(tmp_path / "log.csv", "".join(rows))], parse_mapping(mapping), tmp_path / "raw", now=NOW)
+    raw = load_raw(tmp_path / "raw")
+    status = raw.events[(raw.events["kind"] == "status").to_numpy(bool)]
+    assert status["actor"].fillna("-").tolist() == ["front-desk", "front-desk", "lee", "-"]
+    moved = raw.events[(raw.events["value"] == "g2").to_numpy(bool, na_value=False)]
+    assert str(moved["actor"].item()).startswith("person-")
+    assert raw.events.loc[(raw.events["kind"] == "updated").to_numpy(bool), "actor"].isna().all()
+    assert raw.tickets["fields.by"].tolist() == ["front-desk", "front-desk"]
+    assert b"kim@" not in (tmp_path / "raw" / "events.parquet").read_bytes()
+
+
+def test_an_actor_changes_nothing_else(tmp_path: Path, log: Raw) -> None:
+    mapping = yaml.safe_load(LOG_MAPPING)
+    mapping["events"]["actor"] = "state"
+    import_table([put(tmp_path / "log.csv", LOG)], parse_mapping(mapping), tmp_path / "by", now=NOW)
+    found = load_raw(tmp_path / "by").events
+    pd.testing.assert_frame_equal(found.drop(columns="actor"), log.events.drop(columns="actor"))
+
+
 def test_settings_redefine_outcomes_from_the_facts(log: Raw) -> None:
     definitions, frame = relabel(log, {"escalated": {"column": "group", "equals": "g3"}, "topic": None})
     assert sorted(definitions) == ["escalated", "queue"]
