@@ -12,10 +12,19 @@ import pandas as pd
 from pipeline.config import nearest
 from pipeline.errors import ConfigError, TriageError
 
-Form = Literal["value", "equals", "at_least", "reply_matches", "reply_links", "no_reply_within", "returns_within"]
+Form = Literal[
+    "value", "equals", "at_least", "reply_matches", "reply_links", "no_reply_within", "never_answered",
+    "returns_within", "reopened_within", "kind", "satisfaction_below",
+]  # fmt: skip
 
 OUT_OF_SCOPE = "__out_of_scope__"
 """Topic of a ticket that is known to belong to no topic: it trains `topic_oos_score`, never a label."""
+
+SAME_TOPIC = "topic"
+"""What `same` says for the outcome of that name; any other word is a source's column."""
+
+HAPPENINGS = ("reply", "note", "status", "assignment", "priority", "reopened", "escalated", "satisfaction")
+"""Kinds of events that `kind` may name: not those that every ticket has."""
 
 OUTCOME_NAMES = ("topic", "queue", "priority", "escalated", "article")
 
@@ -23,6 +32,7 @@ YES = ("1", "true", "yes", "y", "t")
 NO = ("0", "false", "no", "n", "f")
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_RATING = "write a number above 0, at most 1: `satisfaction_below: 0.5`"
 _FORM_KEYS: dict[Form, tuple[str, ...]] = {
     "value": ("column", "levels", "out_of_scope", "separator", "at", "known_at"),
     "equals": ("column", "equals", "at", "known_at"),
@@ -30,15 +40,23 @@ _FORM_KEYS: dict[Form, tuple[str, ...]] = {
     "reply_matches": ("reply_matches",),
     "reply_links": ("reply_links",),
     "no_reply_within": ("no_reply_within",),
-    "returns_within": ("returns_within", "except"),
+    "never_answered": ("never_answered",),
+    "returns_within": ("returns_within", "same", "except"),
+    "reopened_within": ("reopened_within",),
+    "kind": ("kind", "within"),
+    "satisfaction_below": ("satisfaction_below", "within"),
 }
 _FORMS: dict[str, tuple[Form, ...]] = {
     "topic": ("value",),
     "queue": ("value",),
     "priority": ("value",),
-    "escalated": ("equals", "at_least", "reply_matches", "no_reply_within", "returns_within", "value"),
+    "escalated": (
+        "equals", "at_least", "reply_matches", "no_reply_within", "never_answered", "returns_within",
+        "reopened_within", "kind", "satisfaction_below", "value",
+    ),
     "article": ("reply_links", "value"),
-}
+}  # fmt: skip
+_WINDOWS = ("within", "no_reply_within", "never_answered", "returns_within", "reopened_within")
 
 
 @dataclass(frozen=True)
@@ -67,7 +85,7 @@ class Definition:
     at_least : float or None
         The count that has to be reached.
     window : Timedelta or None
-        The time that a condition has, from the ticket's creation.
+        The time that a condition has: from the ticket's creation; to be opened again, from its resolution.
     patterns : tuple of str
         Regular expressions (case ignored) looked for in the replies' text as it was written, HTML and all.
         For `reply_links` their first group is an article's slug.
@@ -75,6 +93,12 @@ class Definition:
         What stands between several article ids in one value.
     excluded : tuple of str
         Customers who never count as coming back: shared accounts.
+    same : str or None
+        What a customer who comes back has to come back with: `SAME_TOPIC`, or a column; None: anything.
+    kind : str or None
+        The kind of event that makes a condition true, one of `HAPPENINGS`.
+    below : float or None
+        The rating, from 0 to 1, that such an event has to stay below.
     """
 
     outcome: str
@@ -90,6 +114,9 @@ class Definition:
     patterns: tuple[str, ...] = ()
     separator: str | None = None
     excluded: tuple[str, ...] = ()
+    same: str | None = None
+    kind: str | None = None
+    below: float | None = None
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -98,7 +125,10 @@ class Definition:
 
 
 def source_columns(definition: Definition) -> set[str]:
-    """The source's columns that an outcome is made from: they give it away."""
+    """The source's columns that an outcome is made from: they give it away.
+
+    The column that `same` names isn't one: at creation it says nothing of a ticket that is still to come.
+    """
     return {c for c in (definition.column, definition.known_at) if c is not None}
 
 
@@ -160,11 +190,14 @@ class _Parser:
             levels=self._levels(cells),
             out_of_scope=self._texts(cells, "out_of_scope"),
             equals=self._texts(cells, "equals"),
-            at_least=self._number(cells),
+            at_least=self._number(cells, "at_least", "write `at_least: 3`"),
             window=self._window(cells),
             patterns=self._patterns(cells, form),
             separator=self._text(cells, "separator"),
             excluded=self._texts(cells, "except"),
+            same=self._text(cells, "same"),
+            kind="satisfaction" if form == "satisfaction_below" else self._text(cells, "kind"),
+            below=self._number(cells, "satisfaction_below", _RATING),
         )
         self._complete(definition)
         return definition
@@ -173,7 +206,8 @@ class _Parser:
         possible = _FORMS[self.name]
         form = next((f for f in possible if f in cells), "value" if "column" in cells else None)
         if form is None or form not in possible:
-            self._wrong(f"no form that {self.name} can have", ", ".join(cells) or "nothing", _forms_hint(possible))
+            do = _forms_hint(possible, tuple(cells))
+            self._wrong(f"no form that {self.name} can have", ", ".join(cells) or "nothing", do)
         allowed = _FORM_KEYS[form]
         for key in cells:
             if key not in allowed:
@@ -192,6 +226,16 @@ class _Parser:
             self._wrong("only articles can be several", "separator", "leave it out here")
         if made.at == "any" and self.name != "article":
             self._wrong("only articles can be at any row", "any", "write first or last")
+        if made.form in ("kind", "satisfaction_below"):
+            self._complete_happening(made)
+
+    def _complete_happening(self, made: Definition) -> None:
+        if made.kind not in HAPPENINGS:
+            self._wrong("no kind of event that a condition can name", str(made.kind), _hint(str(made.kind), HAPPENINGS))
+        if made.window is None:
+            self._wrong("the window is missing", "no `within`", "write `within: 14d`")
+        if made.below is not None and not 0 < made.below <= 1:
+            self._wrong("a rating goes from 0 to 1", str(made.below), _RATING)
 
     def _text(self, cells: dict[str, Any], key: str) -> str | None:
         value = cells.get(key)
@@ -224,17 +268,17 @@ class _Parser:
             self._wrong("levels must map values to names", type(levels).__name__, "write `levels: {VALUE: name, ...}`")
         return tuple((as_text(k), as_text(v)) for k, v in levels.items())
 
-    def _number(self, cells: dict[str, Any]) -> float | None:
-        value = cells.get("at_least")
-        if value is None:
+    def _number(self, cells: dict[str, Any], key: str, do: str) -> float | None:
+        if key not in cells:
             return None
+        value = cells[key]
         try:
             return float(value)
         except (TypeError, ValueError):
-            self._wrong("at_least must be a number", repr(value), "write `at_least: 3`")
+            self._wrong(f"{key} must be a number", repr(value), do)
 
     def _window(self, cells: dict[str, Any]) -> pd.Timedelta | None:
-        key = next((k for k in ("within", "no_reply_within", "returns_within") if k in cells), None)
+        key = next((k for k in _WINDOWS if k in cells), None)
         if key is None:
             return None
         window = parse_duration(cells[key])
@@ -263,5 +307,7 @@ def _hint(name: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
 
 
-def _forms_hint(forms: Sequence[Form]) -> str:
-    return "one of: " + "; ".join("column" if f == "value" else ", ".join(_FORM_KEYS[f][:2]) for f in forms)
+def _forms_hint(forms: Sequence[Form], written: Sequence[str]) -> str:
+    near = [n for name in written for n in nearest(name.lower(), [f for f in forms if f != "value"], 1)]
+    known = "one of: " + "; ".join("column" if f == "value" else ", ".join(_FORM_KEYS[f][:2]) for f in forms)
+    return f"did you mean {near[0]!r}? Otherwise {known}" if near else known

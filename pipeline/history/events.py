@@ -57,6 +57,7 @@ def log_events(
     changes: Sequence[str] = (),
     known: Sequence[str] = (),
     status: str | None = None,
+    actor: str | None = None,
 ) -> pd.DataFrame:
     """Events of an event log: what changed from one row of a ticket to its next, and when its last row was.
 
@@ -72,18 +73,21 @@ def log_events(
         Tickets that an earlier import brought: their first row here is a change like any other.
     status : str, optional
         Column of states in our own words; null values are skipped.
+    actor : str, optional
+        Column of who wrote the row, and so made its changes.
     """
     seen_before = log["ticket_id"].isin(list(known))
     frames = [schema.empty("events")]
     for name in dict.fromkeys([*tracked, *changes]):
         first, changed = _changes(log, name)
         kept = changed | (first if name in tracked else first & seen_before)
-        frames.append(_rows(log[kept.to_numpy(bool)], "field", field=name, value=log[name][kept.to_numpy(bool)]))
+        rows = log[kept.to_numpy(bool)]
+        frames.append(_rows(rows, "field", field=name, value=rows[name], **_by(rows, actor)))
     if status is not None:
         named = log[log[status].notna().to_numpy(bool)]
         first, changed = _changes(named, status)
-        kept_status = (first | changed).to_numpy(bool)
-        frames.append(_rows(named[kept_status], "status", value=named[status][kept_status]))
+        rows = named[(first | changed).to_numpy(bool)]
+        frames.append(_rows(rows, "status", value=rows[status], **_by(rows, actor)))
     frames.append(_rows(log.drop_duplicates("ticket_id", keep="last"), "updated"))
     events = joined(frames)
     return events.sort_values("seq", kind="stable", ignore_index=True)
@@ -114,6 +118,10 @@ def joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _rows(log: pd.DataFrame, kind: str, **columns: pd.Series | str) -> pd.DataFrame:
     when = log["occurred_at"]
     return make_events(kind, log["ticket_id"], occurred_at=when, received_at=when, seq=log["seq"], **columns)
+
+
+def _by(log: pd.DataFrame, actor: str | None) -> dict[str, pd.Series]:
+    return {} if actor is None else {"actor": log[actor]}
 
 
 def _changes(log: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series]:

@@ -1,4 +1,4 @@
-"""What the events say about each ticket: a column's values in order, its last row, and where the data end."""
+"""What the events say about each ticket: a column's values in order, replies, states, and where the data end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.history.log import ENDED, STATUSES
 from pipeline.tickets.schema import FIELD_PREFIX
 
 TIME: Literal["datetime64[us, UTC]"] = "datetime64[us, UTC]"
@@ -54,16 +55,50 @@ def column_facts(tickets: pd.DataFrame, events: pd.DataFrame, column: str) -> pd
 
 
 def replies_by_others(tickets: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """Replies by a known person who isn't the ticket's customer: `row`, `occurred_at`, `text`."""
+    """Replies by a known person who isn't the ticket's customer: `row`, `occurred_at`, `known_at`, `text`."""
     chosen = events[((events["kind"] == "reply") & (events["actor"].notna() | events["side"].notna())).to_numpy(bool)]
     row = positions(tickets, chosen["ticket_id"])
     chosen, row = chosen[row >= 0], row[row >= 0]
     customer = tickets["customer_id"].to_numpy(dtype=object)[row]
     other = (chosen["actor"].to_numpy(dtype=object) != customer) & chosen["side"].isna().to_numpy(bool)
     other |= (chosen["side"] == "agent").to_numpy(bool, na_value=False)
-    return pd.DataFrame(
-        {"row": row[other], "occurred_at": chosen["occurred_at"][other].array, "text": chosen["text"][other].array}
+    chosen = chosen[other]
+    return _dated(row[other], chosen).assign(text=chosen["text"].array)
+
+
+def happened(tickets: pd.DataFrame, events: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Events of one kind whose time is known: `row`, `occurred_at`, `known_at`, `value`."""
+    chosen = events[((events["kind"] == kind) & events["occurred_at"].notna()).to_numpy(bool)]
+    row = positions(tickets, chosen["ticket_id"])
+    chosen, row = chosen[row >= 0], row[row >= 0]
+    return _dated(row, chosen).assign(value=chosen["value"].array)
+
+
+def endings(tickets: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """Each time that a ticket was resolved or closed, and when it was opened again before it was so anew.
+
+    Returns
+    -------
+    DataFrame
+        `row`, `occurred_at` and `known_at` of the ending; `reopened_at` and `reopening_known_at`, null where nothing
+        or another ending came next; ticket by ticket, the oldest first. A status that repeats the last is no news.
+    """
+    named = (events["kind"] == "status") & events["value"].isin(STATUSES)
+    chosen = events[((named | (events["kind"] == "reopened")) & events["occurred_at"].notna()).to_numpy(bool)]
+    row = positions(tickets, chosen["ticket_id"])
+    chosen, row = chosen[row >= 0], row[row >= 0]
+    status = chosen["value"].mask((chosen["kind"] == "reopened").to_numpy(bool), "open")
+    states = _dated(row, chosen).assign(status=status.array, seq=chosen["seq"].array)
+    states = states.sort_values(["row", "occurred_at", "seq"], kind="stable", ignore_index=True)
+    repeated = (states[["row", "status"]] == states[["row", "status"]].shift()).all(axis=1).to_numpy(bool)
+    states = states[~repeated]
+    ended = states["status"].isin([STATUSES[code] for code in ENDED])
+    again = (~ended).shift(-1, fill_value=False) & (states["row"].shift(-1) == states["row"])
+    following = states[["occurred_at", "known_at"]].shift(-1).where(again)
+    found = states[["row", "occurred_at", "known_at"]].assign(
+        reopened_at=following["occurred_at"], reopening_known_at=following["known_at"]
     )
+    return found[ended.to_numpy(bool)].reset_index(drop=True)
 
 
 def last_rows(tickets: pd.DataFrame, events: pd.DataFrame) -> pd.Series:
@@ -92,6 +127,13 @@ def end_of_data(tickets: pd.DataFrame, events: pd.DataFrame) -> pd.Timestamp | N
 def positions(tickets: pd.DataFrame, ticket_ids: pd.Series) -> npt.NDArray[np.intp]:
     """Where in `tickets` each id stands; -1 where it doesn't."""
     return np.asarray(pd.Index(tickets["ticket_id"]).get_indexer(pd.Index(ticket_ids)), dtype=np.intp)
+
+
+def _dated(row: npt.NDArray[np.intp], events: pd.DataFrame) -> pd.DataFrame:
+    """When events happened, and when the helpdesk knew of it: never before, and then if it doesn't say."""
+    occurred, received = events["occurred_at"], events["received_at"]
+    known = received.where((received > occurred) | occurred.isna(), occurred)
+    return pd.DataFrame({"row": row, "occurred_at": occurred.array, "known_at": known.array})
 
 
 def _per_ticket(tickets: pd.DataFrame, rows: npt.NDArray[np.intp], times: pd.Series) -> pd.Series:

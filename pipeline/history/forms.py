@@ -1,37 +1,21 @@
-"""The forms that an outcome can have, one function each: tickets and events in, dated answers out."""
+"""The forms that an outcome can have, one function each: tickets and events in, dated answers out.
+
+Those of columns and of what replies say stand here; `happenings.py` and `returns.py` have the others.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from pipeline.history.definitions import NO, OUT_OF_SCOPE, YES, Definition
 from pipeline.history.facts import column_facts, last_events, replies_by_others
-from pipeline.history.identity import pseudonyms
-
-
-@dataclass(frozen=True)
-class Data:
-    """What every form reads."""
-
-    tickets: pd.DataFrame
-    events: pd.DataFrame
-    articles: pd.DataFrame | None
-    last_row: pd.Series
-    end: pd.Timestamp | None
-
-    @property
-    def created(self) -> pd.Series:
-        return self.tickets["created_at"].reset_index(drop=True)
-
-    def window_ends(self, definition: Definition) -> pd.Series:
-        """When each ticket's window closes."""
-        assert definition.window is not None
-        return self.created + definition.window
+from pipeline.history.happenings import happens_within, never_answered, no_reply_within, reopened_within
+from pipeline.history.returns import returns_within
+from pipeline.history.windows import Data, answers, closed, earliest, no_answers
 
 
 def picked(facts: pd.DataFrame, definition: Definition) -> pd.DataFrame:
@@ -77,41 +61,40 @@ def _equals(data: Data, definition: Definition) -> pd.DataFrame:
         known = found["occurred_at"]
     elif definition.at is None:
         known = found["occurred_at"].where(yes, known)
-    return _answers(found["row"], yes, known)
+    return answers(found["row"], yes, known)
 
 
 def _at_least(data: Data, definition: Definition) -> pd.DataFrame:
     facts = column_facts(data.tickets, data.events, str(definition.column))
     facts = facts.assign(number=pd.to_numeric(facts["value"], errors="coerce")).dropna(subset="number")
     reached = facts["number"] >= (definition.at_least or 0.0)
-    closed = _closed(data, definition)
+    over = closed(data, definition)
     if definition.window is not None:
         reached &= facts["occurred_at"] <= data.window_ends(definition).reindex(facts["row"]).array
     hits = facts[reached].sort_values(["row", "occurred_at"], kind="stable").drop_duplicates("row")
     rows = facts.drop_duplicates("row", keep="last")
-    rows = rows[closed.reindex(rows["row"]).to_numpy(bool)]
+    rows = rows[over.reindex(rows["row"]).to_numpy(bool)]
     yes = rows["row"].isin(hits["row"])
     ends = _last_row_of(data, rows)
     if definition.window is not None:
         ends = pd.Series(data.window_ends(definition).reindex(rows["row"]).array, index=rows.index)
     first_hits = pd.Series(hits.set_index("row")["occurred_at"].reindex(rows["row"]).array, index=rows.index)
-    return _answers(rows["row"], yes, first_hits.where(yes, ends))
+    return answers(rows["row"], yes, first_hits.where(yes, ends))
 
 
 def _reply_matches(data: Data, definition: Definition) -> pd.DataFrame:
     replies = replies_by_others(data.tickets, data.events)
     patterns = [re.compile(p, re.IGNORECASE) for p in definition.patterns]
     matched = [isinstance(t, str) and any(p.search(t) for p in patterns) for t in replies["text"]]
-    hits = _earliest(replies[np.array(matched, dtype=bool)])
+    hits = earliest(replies[np.array(matched, dtype=bool)])["occurred_at"]
     yes = pd.Series(np.isin(np.arange(len(data.tickets)), hits.index))
     known = hits.reindex(np.arange(len(data.tickets)))
-    return _answers(yes.index.to_series(), yes, known.where(yes, last_events(data.tickets, data.events)))
+    return answers(yes.index.to_series(), yes, known.where(yes, last_events(data.tickets, data.events)))
 
 
 def _reply_links(data: Data, definition: Definition) -> pd.DataFrame:
     if data.articles is None or data.articles.empty:
-        none = {"row": pd.Series(dtype="int64"), "value": pd.Series(dtype="str"), "known_at": data.created[:0]}
-        return pd.DataFrame(none)
+        return no_answers(data)
     slugs = dict(zip(data.articles["slug"], data.articles["article_id"], strict=True))
     patterns = [re.compile(p, re.IGNORECASE) for p in definition.patterns]
     replies = replies_by_others(data.tickets, data.events).sort_values("occurred_at", kind="stable")
@@ -125,55 +108,16 @@ def _reply_links(data: Data, definition: Definition) -> pd.DataFrame:
     return pd.DataFrame({"row": cited["row"], "value": cited["slug"].map(slugs), "known_at": cited["occurred_at"]})
 
 
-def _no_reply_within(data: Data, definition: Definition) -> pd.DataFrame:
-    first = _earliest(replies_by_others(data.tickets, data.events)).reindex(np.arange(len(data.tickets)))
-    ends = data.window_ends(definition)
-    yes = first.isna() | (first > ends)
-    closed = _closed(data, definition)
-    return _answers(ends.index.to_series()[closed], yes[closed], ends.where(yes, first)[closed])
-
-
-def _returns_within(data: Data, definition: Definition) -> pd.DataFrame:
-    customers = data.tickets["customer_id"].reset_index(drop=True)
-    by_customer = pd.DataFrame({"customer": customers, "created": data.created}).dropna()
-    by_customer = by_customer.sort_values(["customer", "created"], kind="stable")
-    following = by_customer.groupby("customer")["created"].shift(-1).reindex(customers.index)
-    ends = data.window_ends(definition)
-    excluded = pseudonyms(pd.Series(definition.excluded, dtype="str"))
-    yes = following.notna() & (following <= ends) & ~customers.isin(excluded.to_numpy())
-    closed = _closed(data, definition) & customers.notna()
-    return _answers(ends.index.to_series()[closed], yes[closed], following.where(yes, ends)[closed])
-
-
 def _slugs(text: object, patterns: list[re.Pattern[str]]) -> list[str]:
     """Slugs that a text links, in lower case, each once."""
     found = (m[1].lower() for p in patterns for m in p.finditer(text)) if isinstance(text, str) else ()
     return list(dict.fromkeys(found))
 
 
-def _earliest(dated: pd.DataFrame) -> pd.Series:
-    """The earliest `occurred_at` of each `row`."""
-    return dated.sort_values("occurred_at", kind="stable").drop_duplicates("row").set_index("row")["occurred_at"]
-
-
-def _closed(data: Data, definition: Definition) -> pd.Series:
-    """Whether each ticket's window closed by the end of the data; without a window: always."""
-    if definition.window is None:
-        return pd.Series(True, index=data.created.index)
-    if data.end is None:
-        return pd.Series(False, index=data.created.index)
-    return (data.window_ends(definition) <= data.end).fillna(False).astype(bool)
-
-
 def _last_row_of(data: Data, found: pd.DataFrame) -> pd.Series:
     """When the ticket's last row was written; where there is no event log, when the value itself was."""
     last = pd.Series(data.last_row.reindex(found["row"]).array, index=found.index)
     return last.where(last.notna(), found["occurred_at"])
-
-
-def _answers(rows: pd.Series, yes: pd.Series, known_at: pd.Series) -> pd.DataFrame:
-    value = pd.Series(np.where(yes.to_numpy(bool), "1", "0"), index=rows.index, dtype="str")
-    return pd.DataFrame({"row": rows.to_numpy(), "value": value.to_numpy(), "known_at": known_at.array})
 
 
 def among(values: pd.Series, wanted: set[str]) -> pd.Series:
@@ -198,6 +142,10 @@ FORMS: dict[str, Callable[[Data, Definition], pd.DataFrame]] = {
     "at_least": _at_least,
     "reply_matches": _reply_matches,
     "reply_links": _reply_links,
-    "no_reply_within": _no_reply_within,
-    "returns_within": _returns_within,
+    "no_reply_within": no_reply_within,
+    "never_answered": never_answered,
+    "returns_within": returns_within,
+    "reopened_within": reopened_within,
+    "kind": happens_within,
+    "satisfaction_below": happens_within,
 }

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
+from pipeline.config import History, nearest
 from pipeline.errors import ConfigError, TriageError
 from pipeline.history.definitions import (
     OUT_OF_SCOPE,
     OUTCOME_NAMES,
+    SAME_TOPIC,
     Definition,
     parse_definitions,
     parse_duration,
     source_columns,
 )
 from pipeline.history.facts import column_facts, end_of_data, last_rows
-from pipeline.history.forms import FORMS, Data, among, known_by_column, picked
+from pipeline.history.forms import FORMS, among, known_by_column, picked
+from pipeline.history.windows import Data
 from pipeline.tickets import schema
+from pipeline.tickets.schema import FIELD_PREFIX
 
 __all__ = [
     "OUTCOME_NAMES",
@@ -39,6 +45,7 @@ def derive(
     definitions: dict[str, Definition],
     *,
     articles: pd.DataFrame | None = None,
+    customers: History | None = None,
 ) -> pd.DataFrame:
     """The OUTCOMES frame: one row for each ticket and outcome that is known (several for `article`).
 
@@ -50,6 +57,8 @@ def derive(
         By `parse_definitions`.
     articles : DataFrame, optional
         Needed by `reply_links` only: slugs and ids.
+    customers : History, optional
+        Who counts as one customer, for `returns_within`; the settings' defaults if it isn't given.
 
     Notes
     -----
@@ -59,11 +68,15 @@ def derive(
     table of one row per ticket. A ticket whose window hasn't closed by the end of the data is left out, yes or no:
     otherwise the last days would hold nothing but positives.
     """
-    data = Data(tickets, events, articles, last_rows(tickets, events), end_of_data(tickets, events))
+    data = Data(
+        tickets, events, articles, last_rows(tickets, events), end_of_data(tickets, events), customers or History()
+    )
     frames = [schema.empty("outcomes")]
     for definition in sorted(definitions.values(), key=_place):
         found = FORMS[definition.form](data, definition)
         found = known_by_column(data, definition, found)
+        if definition.outcome == "topic":  # the first that is made
+            data = replace(data, topics=found)
         found["ticket_id"] = tickets["ticket_id"].to_numpy()[found["row"].to_numpy(np.int64)]
         found["outcome"] = definition.outcome
         found = found.sort_values("row", kind="stable")
@@ -94,13 +107,14 @@ def check_values(
     where: str,
     error: type[TriageError] = ConfigError,
 ) -> None:
-    """Refuse an `equals` that never occurs and `levels` of which none occurs.
+    """Refuse an `equals` that never occurs, `levels` of which none occurs, and a `same` that nothing tells.
 
     Raises
     ------
     TriageError
         Of the kind `error`; it lists the values seen, at most 20.
     """
+    _check_same(tickets, events, definitions, where=where, error=error)
     for definition in definitions.values():
         if not definition.column or not (definition.equals or definition.levels):
             continue
@@ -115,6 +129,32 @@ def check_values(
                 got=f"{len(common)} values, such as {shown}",
                 do="write the values as the file has them",
             )
+
+
+def _check_same(
+    tickets: pd.DataFrame,
+    events: pd.DataFrame,
+    definitions: dict[str, Definition],
+    *,
+    where: str,
+    error: type[TriageError],
+) -> None:
+    """Refuse a `same` that names the topic where none is defined, or a column of which nothing was kept."""
+    same = definitions["escalated"].same if "escalated" in definitions else None
+    where = f"{where}: escalated: same"
+    if same == SAME_TOPIC and "topic" not in definitions:
+        raise error("no topic is defined", where=where, got=same, do="define `topic`, or name a column")
+    fields = {str(c).removeprefix(FIELD_PREFIX) for c in tickets.columns if str(c).startswith(FIELD_PREFIX)}
+    known = sorted(fields | set(events.loc[events["kind"] == "field", "field"].dropna()))
+    if same not in (None, SAME_TOPIC, *known):
+        near = nearest(str(same), known)
+        do = "name it under `fields`, or under `events: {track: [...]}`, in the mapping, and import again"
+        raise error(
+            f"the import kept no facts of column {same!r}",
+            where=where,
+            got=f"kept: {', '.join(known[:_SHOWN])}",
+            do=f"did you mean {near[0]!r}? Otherwise {do}" if near else do,
+        )
 
 
 def _place(definition: Definition) -> int:

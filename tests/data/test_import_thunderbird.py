@@ -85,6 +85,18 @@ def test_returns_within_a_week_leave_out_the_questions_of_the_last_one(raw: Raw)
     assert by_year(frame[frame["value"] == "1"])[:2] == [954, 1_089]
 
 
+def test_returns_about_the_same_are_the_pairs_of_one_customer_and_topic(raw: Raw) -> None:
+    frame = labels(raw, {"escalated": {"returns_within": "7d", "same": "topic", "except": [DELETED_USERS]}})
+    assert (len(frame), int((frame["value"] == "1").sum())) == (35_282, 1_511)
+    assert by_year(frame[frame["value"] == "1"]) == [586, 681, 244]
+
+
+def test_never_answered_in_a_forum_that_closes_nothing_is_no_reply_in_time(raw: Raw) -> None:
+    frame = labels(raw, {"escalated": {"never_answered": "30d"}})
+    assert (len(frame), int((frame["value"] == "1").sum())) == (34_499, 9_297)
+    assert labels(raw, {"escalated": {"reopened_within": "14d"}}).empty
+
+
 def test_gold_pairs_of_tickets_and_articles_are_as_the_data_readme_counts_them(raw: Raw) -> None:
     pairs = labels(raw, {}, "article")
     assert (len(pairs), pairs.index.nunique(), pairs["value"].nunique()) == (3_254, 2_826, 126)

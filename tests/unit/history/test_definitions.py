@@ -31,6 +31,11 @@ def test_levels_keep_the_order_in_which_they_are_written() -> None:
         ({"reply_matches": ["bug\\d+"]}, "reply_matches"),
         ({"no_reply_within": "72h"}, "no_reply_within"),
         ({"returns_within": "7d", "except": ["user-1"]}, "returns_within"),
+        ({"returns_within": "7d", "same": "topic"}, "returns_within"),
+        ({"never_answered": "30d"}, "never_answered"),
+        ({"reopened_within": "14d"}, "reopened_within"),
+        ({"kind": "escalated", "within": "14d"}, "kind"),
+        ({"satisfaction_below": 0.5, "within": "30d"}, "satisfaction_below"),
         ("is_escalated", "value"),
     ],
 )
@@ -41,6 +46,11 @@ def test_each_form_of_escalation_is_read(raw: Any, form: str) -> None:
 def test_a_yaml_truth_value_is_the_word_in_the_table() -> None:
     raw = {"escalated": {"column": "made_sla", "equals": False}}
     assert parse_definitions(raw, "here")["escalated"].equals == ("false",)
+
+
+def test_a_low_rating_is_an_event_of_satisfaction() -> None:
+    definition = parse_definitions({"escalated": {"satisfaction_below": "0.5", "within": "30d"}}, "here")["escalated"]
+    assert (definition.kind, definition.below, definition.window) == ("satisfaction", 0.5, pd.Timedelta(days=30))
 
 
 def test_a_null_definition_drops_the_outcome() -> None:
@@ -54,6 +64,20 @@ def test_articles_may_be_named_in_the_plural() -> None:
 def test_source_columns_are_the_column_and_its_date() -> None:
     raw = {"topic": {"column": "intent", "known_at": "closed_at"}}
     assert source_columns(parse_definitions(raw, "here")["topic"]) == {"intent", "closed_at"}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"returns_within": "7d", "same": "product"},
+        {"never_answered": "30d"},
+        {"reopened_within": "14d"},
+        {"kind": "escalated", "within": "14d"},
+        {"satisfaction_below": 0.5, "within": "30d"},
+    ],
+)
+def test_what_happens_later_is_given_away_by_no_column(raw: dict[str, Any]) -> None:
+    assert source_columns(parse_definitions({"escalated": raw}, "here")["escalated"]) == set()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +97,22 @@ def test_source_columns_are_the_column_and_its_date() -> None:
         ({"escalated": {"no_reply_within": "72"}}, "72h"),
         ({"escalated": {"reply_matches": ["(unclosed"]}}, "regular expression"),
         ({"escalated": {"equals": "1"}}, "column"),
+        ({"escalated": {"reopend_within": "14d"}}, "reopened_within"),
+        ({"escalated": {"reopened_within": "14"}}, "72h"),
+        ({"escalated": {"never_answered": "long"}}, "72h"),
+        ({"escalated": {"returns_within": "7d", "sme": "topic"}}, "same"),
+        ({"escalated": {"returns_within": "7d", "same": ["topic"]}}, "same: NAME"),
+        ({"escalated": {"kind": "escalatd", "within": "14d"}}, "'escalated'"),
+        ({"escalated": {"kind": "created", "within": "14d"}}, "no kind of event"),
+        ({"escalated": {"kind": None, "within": "14d"}}, "no kind of event"),
+        ({"escalated": {"kind": "escalated"}}, "within: 14d"),
+        ({"escalated": {"kind": "escalated", "withn": "14d"}}, "within"),
+        ({"escalated": {"kind": "escalated", "within": None}}, "72h"),
+        ({"escalated": {"satisfaction_below": "bad", "within": "30d"}}, "satisfaction_below: 0.5"),
+        ({"escalated": {"satisfaction_below": 5, "within": "30d"}}, "from 0 to 1"),
+        ({"escalated": {"satisfaction_below": None, "within": "30d"}}, "satisfaction_below: 0.5"),
+        ({"escalated": {"satisfaction_below": 0.5}}, "within: 14d"),
+        ({"queue": {"kind": "escalated", "within": "14d"}}, "column"),
         ({"article": {"reply_links": "no group"}}, "slug"),
         ({"article": "kb", "articles": "kb"}, "twice"),
         (["topic"], "outcomes by name"),

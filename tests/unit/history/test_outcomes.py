@@ -6,75 +6,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from made_outcomes import at, column, log, made_tickets, outcome, replies
 
 from pipeline.errors import ConfigError
-from pipeline.history.events import created_events, field_events, joined, log_events, make_events
+from pipeline.history.events import joined
 from pipeline.history.outcomes import OUT_OF_SCOPE, check_values, derive, outside_levels, parse_definitions
 from pipeline.tickets.schema import conform, empty
-
-DAY = pd.Timestamp("2026-03-02", tz="UTC")
-
-
-def at(hours: float) -> pd.Timestamp:
-    return DAY + pd.Timedelta(hours=hours)
-
-
-def made_tickets(rows: list[tuple[str, float | None, str | None]], **columns: list[str | None]) -> pd.DataFrame:
-    """(id, hours after the first day began, customer)."""
-    frame = pd.DataFrame(
-        {
-            "ticket_id": [r[0] for r in rows],
-            "created_at": pd.Series([None if r[1] is None else at(r[1]) for r in rows], dtype="datetime64[us, UTC]"),
-            "customer_id": pd.Series([r[2] for r in rows], dtype="str"),
-            **{name: pd.Series(values, dtype="str") for name, values in columns.items()},
-        }
-    )
-    return conform(frame, "tickets")
-
-
-def replies(rows: list[tuple[str, float, str | None, str]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["ticket_id", "hours", "actor", "text"])
-    when = frame["hours"].map(at).astype("datetime64[us, UTC]")
-    seq = pd.Series(range(len(frame)), dtype="Int64")
-    actor = frame["actor"].astype("str")
-    return make_events(
-        "reply", frame["ticket_id"], occurred_at=when, received_at=when, seq=seq, actor=actor, text=frame["text"]
-    )
-
-
-def log(rows: list[tuple[str, float, str | None]], column: str = "count") -> pd.DataFrame:
-    """An event log: (id, hours, value of one column)."""
-    frame = pd.DataFrame(
-        {
-            "ticket_id": pd.Series([r[0] for r in rows], dtype="str"),
-            "occurred_at": pd.Series([at(r[1]) for r in rows], dtype="datetime64[us, UTC]"),
-            "seq": pd.Series(range(len(rows)), dtype="Int64"),
-            column: pd.Series([r[2] for r in rows], dtype="str"),
-        }
-    )
-    return log_events(frame, tracked=[column])
-
-
-def column(tickets: pd.DataFrame, **values: list[str | None]) -> pd.DataFrame:
-    """Facts of a table with one row per ticket."""
-    seq = pd.Series(range(len(tickets)), dtype="Int64")
-    columns = {name: pd.Series(v, dtype="str") for name, v in values.items()}
-    when = tickets["created_at"]
-    return joined(
-        [
-            created_events(tickets, seq),
-            field_events(tickets["ticket_id"], columns, at=when, received_at=when, seq=seq),
-        ]
-    )
-
-
-def outcome(
-    tickets: pd.DataFrame, events: pd.DataFrame, name: str, raw: Any, **more: Any
-) -> dict[str, tuple[str, Any]]:
-    """By ticket: (value, hours until it was known)."""
-    frame = derive(tickets, events, parse_definitions({name: raw}, "test"), **more)
-    hours = [None if pd.isna(t) else (t - DAY) / pd.Timedelta(hours=1) for t in frame["known_at"]]
-    return dict(zip(frame["ticket_id"], zip(frame["value"], hours, strict=True), strict=True))
 
 
 class TestValues:
@@ -303,6 +240,12 @@ def test_no_tickets_give_no_outcomes() -> None:
         {"reply_matches": ["x"]},
         {"no_reply_within": "1h"},
         {"returns_within": "1d"},
+        {"returns_within": "1d", "same": "topic"},
+        {"returns_within": "1d", "same": "product"},
+        {"never_answered": "1d"},
+        {"reopened_within": "1d"},
+        {"kind": "escalated", "within": "1d"},
+        {"satisfaction_below": 0.5, "within": "1d"},
     ],
 )
 def test_every_form_of_escalation_bears_tickets_without_anything(raw: dict[str, Any]) -> None:
