@@ -57,7 +57,7 @@ demo: setup
 	@$(BIN)/triage sample --out $(DEMO)/helpdesk --force
 	@printf 'encoder: {name: $(ENCODER)}\ntracking: {uri: null}\n' > $(DEMO)/params.yaml
 	@echo "· training on its past"
-	@rm -rf $(DEMO)/scorer $(DEMO)/scorer.report $(DEMO)/report
+	@rm -rf $(DEMO)/scorer $(DEMO)/scorer.report $(DEMO)/report $(DEMO)/backtest
 	@$(BIN)/triage run --raw $(DEMO)/helpdesk --params $(DEMO)/params.yaml --scorer $(DEMO)/scorer --test-from 2026-07-01
 	@echo "· judging it on the two months after"
 	@$(BIN)/triage evaluate --raw $(DEMO)/helpdesk --scorer $(DEMO)/scorer --out $(DEMO)/report
@@ -65,6 +65,10 @@ demo: setup
 	@$(BIN)/triage score $(DEMO)/helpdesk/new-tickets.csv $(DEMO)/scored.csv --mapping $(DEMO)/helpdesk/mapping.yaml \
 	    --scorer $(DEMO)/scorer --explain --force
 	@$(BIN)/triage view $(DEMO)/scored.csv --tickets $(DEMO)/helpdesk/new-tickets.csv --mapping $(DEMO)/helpdesk/mapping.yaml
+	@echo "· a ticket that nobody has finished, as it waits"
+	@$(BIN)/triage follow $(DEMO)/helpdesk/tickets.parquet --scorer $(DEMO)/scorer --history $(DEMO)/helpdesk --as-of 2026-08-20
+	@echo "· the last two months again, with three hands in the predicted order"
+	@$(BIN)/triage backtest --raw $(DEMO)/helpdesk --scorer $(DEMO)/scorer --out $(DEMO)/backtest --hands 3
 	@echo "· the report: $(abspath $(DEMO))/report/index.html"
 
 check: .venv/.dev

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tasks import PROMISES, ROWS
+from tasks import LEADS, PAIRS, PROMISES, ROWS
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "figures.md"
@@ -52,7 +52,7 @@ def read(folder: Path) -> dict[str, Result]:
 
 def page(results: dict[str, Result]) -> str:
     """The whole page."""
-    rows = [results[n] for n in ROWS if n in results]
+    rows = [results[n] for n in (*ROWS, *PAIRS, *LEADS) if n in results]
     kept = [results[n] for n in PROMISES if n in results]
     parts = [HEAD, quality(rows), short(rows), parts_of_tests(rows), promised(kept)]
     parts += [by_period(kept), evaluated(rows + kept)]

@@ -19,9 +19,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import promises
-from tasks import NAMES, PROMISES, ROWS, Figure, PromiseRow, Row
+from sklearn.metrics import roc_auc_score
+from tasks import LEADS, NAMES, PAIRS, PROMISES, ROWS, Figure, LeadRow, Pair, PromiseRow, Row
 from truth import TRUTHS
 from verbs import HERE, ROOT, FailedError, Workshop, code_hash
 
@@ -55,7 +57,7 @@ def main() -> int:
     failed = 0
     for name in names:
         try:
-            result = promise(name, PROMISES[name], shop) if name in PROMISES else row(name, ROWS[name], shop)
+            result = measured(name, shop)
         except FailedError as error:
             print(f"{name}: {error}", file=sys.stderr, flush=True)
             failed = 1
@@ -64,6 +66,15 @@ def main() -> int:
         path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
         print("\n".join(lines(result)), flush=True)
     return failed
+
+
+def measured(name: str, shop: Workshop) -> dict[str, Any]:
+    """One row of any kind."""
+    if name in PROMISES:
+        return promise(name, PROMISES[name], shop)
+    if name in PAIRS:
+        return pair(name, PAIRS[name], shop)
+    return lead(name, LEADS[name], shop) if name in LEADS else row(name, ROWS[name], shop)
 
 
 def row(name: str, spec: Row, shop: Workshop) -> dict[str, Any]:
@@ -103,6 +114,56 @@ def promise(name: str, spec: PromiseRow, shop: Workshop) -> dict[str, Any]:
     found["evaluated"] = shop.evaluated(spec.job) if spec.by == "month" else []
     result = common(name, spec.title, spec.job, shop) | {"kind": "promise", "asked_words": spec.asked}
     return result | {"note": given["note"], "scorer_expected": given, **found}
+
+
+def pair(name: str, spec: Pair, shop: Workshop) -> dict[str, Any]:
+    """The difference of two ROC-AUC on the same tickets, with a paired bootstrap; not the referee's, who has none."""
+    truth = TRUTHS[spec.truth](shop.data)
+    risks = []
+    for part in (spec.scored, spec.against):
+        frame = pd.read_parquet(shop.scored(spec.job, part), columns=["ticket_id", "escalation_risk"])
+        risks.append(truth["ticket_id"].map(frame.set_index("ticket_id")["escalation_risk"]).to_numpy())
+    happened, rng = truth["escalated"].to_numpy(), np.random.default_rng(0)
+
+    def gain(rows: np.ndarray) -> float:
+        later, first = (roc_auc_score(happened[rows], risk[rows]) for risk in risks)
+        return float(later - first)
+
+    draws = [gain(rng.integers(0, len(truth), len(truth))) for _ in range(1_000)]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    said = {"metrics": {"gain": gain(np.arange(len(truth)))}, "ci95": {"gain": [float(low), float(high)]}}
+    return common(name, spec.title, spec.job, shop) | {
+        "kind": "pair",
+        "evaluated": [],
+        "tickets": len(truth),
+        "figures": [figure(Figure("gain", f"difference of ROC-AUC, {int(happened.sum())} positives"), said)],
+    }
+
+
+def lead(name: str, spec: LeadRow, shop: Workshop) -> dict[str, Any]:
+    """The time that alerts win; measured by `triage evaluate`, as the referee has no such figure."""
+    shop.trained(spec.job)
+    found = shop.waited(spec.job)["lead"]
+    median, ceiling = found["hours"]["median"], found["ceiling"]["median"]
+    asked = Figure("hours", "median hours from alert to escalation", spec.reach * ceiling)
+    words = (
+        f"{found['caught']} of {found['escalations']} escalations alerted before, {found['alerts']} alerts; quartiles "
+        f"{found['hours']['low']:.1f} and {found['hours']['high']:.1f} h; at creation {found['at_creation']['count']}, "
+        f"while they waited {found['later']['count']}"
+        f"{_median(found['later'])}; by the risk at creation alone {found['alone']['count']}{_median(found['alone'])}; "
+        f"flagging everything at creation: median {ceiling:.1f} h, {found['ceiling']['above_a_day']:.0%} above a day"
+    )
+    return common(name, spec.title, spec.job, shop) | {
+        "kind": "lead",
+        "evaluated": [words],
+        "tickets": found["escalations"],
+        "figures": [figure(asked, {"metrics": {"hours": median}, "ci95": {}})],
+        "lead": found,
+    }
+
+
+def _median(hours: dict[str, Any]) -> str:
+    return f" (median {hours['median']:.1f} h)" if hours["count"] else ""
 
 
 def common(name: str, title: str, job: str, shop: Workshop) -> dict[str, Any]:
@@ -158,8 +219,9 @@ def lines(result: dict[str, Any]) -> list[str]:
     if "left_out" in result:
         return [f"{result['title']:<42} left out: {result['left_out']}", *(f"    {x}" for x in result["evaluated"])]
     made = [_line(result["title"], f) for f in result["figures"]]
-    made += [_line(f"{result['title']}, {words}", f) for words, part in result["also"].items() for f in part["figures"]]
-    return made
+    also = result.get("also", {}).items()
+    made += [_line(f"{result['title']}, {words}", f) for words, part in also for f in part["figures"]]
+    return [*made, *(f"    {x}" for x in result["evaluated"] if result["kind"] == "lead")]
 
 
 def _line(title: str, f: dict[str, Any]) -> str:

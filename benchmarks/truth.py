@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +26,9 @@ BUG = (
     ),
     re.compile(r"\bbug\s*(?:#|no\.?|number)?\s*\d{6,7}\b", re.I),
 )
+DELETED_USERS = "user-f5af1827c1f1"
+"""The account under which posts of deleted users appear: nobody who comes back."""
+
 MACHINE_TITLE = re.compile(r"^(Intermittent|Permanent|Perma|\[wpt-sync\]|\[?taskcluster)", re.I)
 
 
@@ -69,6 +72,49 @@ def incidents_reassigned(data: Path) -> pd.DataFrame:
     soon = (log["updated"] - log["opened"]) <= pd.Timedelta(days=7)
     often = (log["reassignment_count"].astype(int) >= 3) & soon
     return in_test(log, often.groupby(log["number"]).any())
+
+
+def incidents_sla_open(data: Path, hours: float) -> pd.DataFrame:
+    """The same, of incidents still open and not known to have missed it so many hours after they were opened."""
+    log = incident_log(data)
+    return still_open(log, incidents_sla(data), log["made_sla"] == "false", hours)
+
+
+def incidents_reassigned_open(data: Path, hours: float, times: int = 3) -> pd.DataFrame:
+    """`incidents_reassigned`, of incidents still open and not yet reassigned as often after so many hours."""
+    log = incident_log(data)
+    often = log["reassignment_count"].astype(int) >= times
+    soon = (log["updated"] - log["opened"]) <= pd.Timedelta(days=7)
+    truth = in_test(log, (often & soon).groupby(log["number"]).any())
+    return still_open(log, truth, often, hours)
+
+
+def still_open(log: pd.DataFrame, truth: pd.DataFrame, positive: pd.Series, hours: float) -> pd.DataFrame:
+    """The rows of a truth whose incident was, by its rows so far, neither resolved nor closed nor positive yet."""
+    so_far = log["updated"] <= log["opened"] + pd.Timedelta(hours=hours)
+    last = log[so_far].groupby("number")["ident_state"].last()
+    over = set(last.index[last.isin(["Resolved", "Closed"])]) | set(log.loc[so_far & positive, "number"])
+    return truth[~truth["ticket_id"].isin(over)].reset_index(drop=True)
+
+
+def thunderbird_escalated_open(data: Path, hours: float) -> pd.DataFrame:
+    """`thunderbird_escalated`, of questions without such an answer so many hours after they were asked."""
+    asked, said = questions(data), replies_of_others(data)
+    cites = said[said["content"].map(lambda html: any(p.search(html) for p in BUG))]
+    first = asked["id"].map(cites.groupby("question_id")["at"].min())
+    early = asked.loc[first <= asked["at"] + pd.Timedelta(hours=hours), "id"]
+    truth = thunderbird_escalated(data)
+    return truth[~truth["ticket_id"].isin(early)].reset_index(drop=True)
+
+
+def thunderbird_recontact(data: Path) -> pd.DataFrame:
+    """Whether the same asker asked again within 7 days; the questions of the last 7 days are left out."""
+    asked = questions(data)
+    person = asked["creator"].where(asked["creator"] != DELETED_USERS)
+    following = asked.sort_values("at", kind="stable").groupby(person)["at"].shift(-1)
+    asked["happened"] = ((following - asked["at"]) <= pd.Timedelta(days=7)).astype(int)
+    usable = (asked["at"] >= OUTCOME_FROM) & (asked["at"] < END - pd.Timedelta(days=7)) & person.notna()
+    return named(asked[usable], "id", "happened", "escalated")
 
 
 def incidents_sla_new(data: Path) -> pd.DataFrame:
@@ -212,6 +258,13 @@ TRUTHS: dict[str, Callable[[Path], pd.DataFrame]] = {
     for f in (
         thunderbird_topic, thunderbird_escalated, thunderbird_unanswered, incidents_sla, incidents_sla_new,
         incidents_reassigned, incidents_reassigned_new, mozilla, mozilla_written, openoffice, banking77, clinc_test,
-        clinc_scope, clinc_oos, endava,
+        clinc_scope, clinc_oos, endava, thunderbird_recontact,
     )
+} | {
+    "thunderbird_escalated_24h": partial(thunderbird_escalated_open, hours=24),
+    "incidents_sla_24h": partial(incidents_sla_open, hours=24),
+    "incidents_sla_72h": partial(incidents_sla_open, hours=72),
+    "incidents_reassigned_24h": partial(incidents_reassigned_open, hours=24),
+    "incidents_reassigned_72h": partial(incidents_reassigned_open, hours=72),
+    "incidents_twice_24h": partial(incidents_reassigned_open, hours=24, times=2),
 }  # fmt: skip

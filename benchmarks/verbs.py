@@ -99,6 +99,9 @@ class Workshop:
             command += ["--mapping", str(HERE / "mappings" / str(source.mapping))]
         else:
             command += [str(self._later(name, job)), str(out)]
+        if part in job.as_of:
+            command += ["--history", str(self.imported(job.source))]
+            command += ["--as-of", job.as_of[part]] if job.as_of[part] else []
         stamp = _hash(self._seconds_file(f"run-{name}").read_text("utf-8"), command)
         self._step(f"score-{name}-{part}", stamp, out, [*command, "--scorer", str(scorer), "--force"])
         return out
@@ -123,6 +126,12 @@ class Workshop:
         self._step(step, stamp, report, [*command, "--out", str(report)])
         log = self._seconds_file(step).with_suffix(".log").read_text("utf-8")
         return [line.removeprefix("! ") for line in log.splitlines() if line.startswith(("promise: ", "! "))]
+
+    def waited(self, name: str) -> dict[str, Any]:
+        """What `triage evaluate` measures of the risk as tickets wait."""
+        self.evaluated(name)
+        found = json.loads((self._folder(name) / "report" / "metrics.json").read_text("utf-8"))
+        return dict(found["waiting"])
 
     def about(self, name: str) -> dict[str, Any]:
         """What the scorer's manifest says about it."""

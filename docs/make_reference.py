@@ -228,6 +228,7 @@ REASONS = [
     ["`model`", "the model was sure enough"],
     ["`rule:NAME`", "the rule of that name in `routing.rules` decided"],
     ["`abstained`", "the model wasn't sure enough: a person decides"],
+    ["`person`", "a person has set it in the helpdesk (only by `triage rescore`)"],
     ["`fallback:CODE`", "the row couldn't be scored (a code from the table above)"],
     [
         "`fallback:no_text`",

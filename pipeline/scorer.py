@@ -23,6 +23,7 @@ from pipeline.estimators.scope import Scope
 from pipeline.estimators.topic import TopicModel
 from pipeline.features.build import Blocks, FeatureBuilder
 from pipeline.features.encoder import encoder_from_state
+from pipeline.history.record import History
 from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
 from pipeline.tickets.schema import schema_hash
@@ -83,19 +84,25 @@ class Scorer:
         return self.models.priority.levels if self.models.priority else ()
 
     @property
+    def queue_column(self) -> str | None:
+        """Column of tickets that names their first queue, where the scorer looks at queues in a history."""
+        return self.builder.as_of.queue if self.builder.as_of else None
+
+    @property
     def reference(self) -> dict[str, Any]:
         """What the training data looked like: `features.drift` holds today's input against it."""
         return dict(self.about.get("reference", {}))
 
-    def score(self, tickets: pd.DataFrame, *, history: object | None = None, explain: bool = False) -> pd.DataFrame:
+    def score(self, tickets: pd.DataFrame, *, history: History | None = None, explain: bool = False) -> pd.DataFrame:
         """Score tickets: one row out for each row in, in the same order.
 
         Parameters
         ----------
         tickets : DataFrame, n rows
             By the schema: `ticket_id` and one of subject, body, `fields.*`; the rest may be absent or null.
-        history : optional
-            Dated facts; no model of this version looks at them.
+        history : History, optional
+            Dated facts, of which each row sees only what was received before its `as_of` (its creation where it has
+            none). Without one, the escalation risk is that of the ticket at its creation, by itself.
         explain : bool
             Whether `explanation` is filled.
 
@@ -117,7 +124,7 @@ class Scorer:
             answer.put(name, everything, _plain(parsed[name]))
         answer.put("scorer_version", everything, [self.version] * len(parsed))
         good = np.flatnonzero(parsed["error"].isna())
-        for rows, blocks in self._blocks(parsed, good, answer):
+        for rows, blocks in self._blocks(parsed, good, answer, history):
             self._fill(answer, parsed, rows, blocks, explain)
         self._route(answer, parsed)
         as_of = parsed["as_of"].fillna(parsed["created_at"]) if "as_of" in parsed else parsed["created_at"]
@@ -182,7 +189,11 @@ class Scorer:
     def _assembled(cls, parts: dict[str, State], about: dict[str, Any], version: str) -> Scorer:
         settings = config.build(Params, about["settings"], where="manifest.json: settings")
         builder = FeatureBuilder.from_states(
-            parts, encoder_from_state(parts["encoder"], settings.encoder), settings.features
+            parts,
+            encoder_from_state(parts["encoder"], settings.encoder),
+            settings.features,
+            sla=settings.sla,
+            customers=settings.history,
         )
         models = Models(
             topic=TopicModel.from_states(parts, "topic") if "topic" in parts else None,
@@ -195,18 +206,21 @@ class Scorer:
         policy = RoutingPolicy(settings.routing, thresholds, _number(parts["policy"]["oos_threshold"]))
         return cls(settings, builder, models, policy, Neighbours.from_state(parts["neighbours"]), about, version)
 
-    def _blocks(self, parsed: pd.DataFrame, rows: np.ndarray, answer: Answer) -> Iterator[tuple[np.ndarray, Blocks]]:
+    def _blocks(
+        self, parsed: pd.DataFrame, rows: np.ndarray, answer: Answer, history: History | None
+    ) -> Iterator[tuple[np.ndarray, Blocks]]:
         """Blocks of the good rows; if one row makes them fail, each row goes alone and the bad one gets a code."""
         if len(rows) == 0:
             return
         try:
-            yield rows, self.builder.transform(parsed if len(rows) == len(parsed) else parsed.iloc[rows])
+            part = parsed if len(rows) == len(parsed) else parsed.iloc[rows]
+            yield rows, self.builder.transform(part, history)
         except (ValueError, ArithmeticError, IndexError, KeyError, TypeError, UnicodeError, RuntimeError):
             if len(rows) == 1:
                 answer.put("error", rows, ["unscorable"])
                 return
             for row in rows:
-                yield from self._blocks(parsed, np.array([row]), answer)
+                yield from self._blocks(parsed, np.array([row]), answer, history)
 
     def _fill(self, answer: Answer, parsed: pd.DataFrame, rows: np.ndarray, blocks: Blocks, explain: bool) -> None:
         models, n = self.models, len(rows)

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline import __version__
-from pipeline.cli import imports, sample, score, stages, view
+from pipeline.cli import imports, open_tickets, remember, sample, score, stages, view
 from pipeline.errors import TriageError
 
 FAULT_OF_OURS = 3
@@ -54,9 +54,14 @@ for _verb in (
     stages.train,
     stages.assemble,
     stages.evaluate,
+    stages.backtest,
 ):
     app.command()(_verb)
+app.command()(remember.remember)
 app.command()(score.score)
+app.command()(open_tickets.rescore)
+app.command()(open_tickets.order)
+app.command()(open_tickets.follow)
 app.command()(view.view)
 app.add_typer(imports.app, name="import")
 

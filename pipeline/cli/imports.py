@@ -91,7 +91,7 @@ def table(
     from pipeline.sources.mapping import load_mapping
     from pipeline.sources.table import import_table
 
-    with_progress = _Progress()
+    with_progress = Progress()
     summary = import_table(files, load_mapping(mapping), out, now=_now(), progress=with_progress)
     with_progress.done()
     _finish(summary, out, max_refused)
@@ -114,7 +114,7 @@ def events(
     from pipeline.sources.event_mapping import load_event_mapping
     from pipeline.sources.event_table import import_events
 
-    with_progress = _Progress()
+    with_progress = Progress()
     summary = import_events(files, load_event_mapping(mapping), out, now=_now(), progress=with_progress)
     with_progress.done()
     _finish(summary, out, max_refused)
@@ -138,7 +138,7 @@ def kitsune(
     """
     from pipeline.errors import ConfigError
 
-    with_progress = _Progress()
+    with_progress = Progress()
     if questions and not (product or since):
         from pipeline.sources.kitsune import import_kitsune
 
@@ -165,7 +165,7 @@ def _now() -> pd.Timestamp:
     return pd.Timestamp(datetime.now(UTC))
 
 
-class _Progress:
+class Progress:
     """One line on a terminal, rewritten; nothing in a log but each file's end."""
 
     def __init__(self) -> None:

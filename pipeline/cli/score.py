@@ -22,6 +22,11 @@ _IN = "Tickets: a CSV, JSONL or Parquet file, gzipped or not; `-` reads JSON lin
 _OUT = "Scored tickets: .csv, .jsonl, .parquet, .csv.gz or .jsonl.gz; `-` writes JSON lines to standard output."
 _MAPPING = "MAPPING.yaml: which column of IN is what. Without it, IN holds tickets in our own schema."
 _SUMMARY = "Where the run's summary goes. [default: beside OUT, OUT.summary.json]"
+HISTORY = (
+    "What happened before: a store (sqlite:///FILE.db or postgresql://…), or a RAW_DIR. Without it each ticket is "
+    "scored by itself."
+)
+AS_OF = "The moment from which the world is seen, or an age of each ticket such as +24h. [default: its creation]"
 _KEY = "A file whose bytes are the key that the scorer was signed with; without a right signature it is refused."
 
 
@@ -41,6 +46,8 @@ def score(
         Literal["text", "json"], typer.Option(help="How progress is told on standard error: for people, or JSON lines.")
     ] = "text",
     key_file: Annotated[Path | None, typer.Option(metavar="PATH", help=_KEY)] = None,
+    history: Annotated[str | None, typer.Option("--history", metavar="URL", help=HISTORY)] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help=AS_OF)] = None,
 ) -> None:
     """Score tickets: their topic, priority, escalation risk, and the queue where each should go.
 
@@ -51,17 +58,20 @@ def score(
     from pipeline.scorer import Scorer
     from pipeline.serving.batch import Settings, score_file
     from pipeline.serving.intake import open_intake
+    from pipeline.serving.past import Moment, Remembering, open_past
 
+    moment = Moment.of(as_of)
     loaded = Scorer.load(scorer, key=read_key(key_file))
     limit = loaded.settings.tickets.max_characters
     intake = open_intake(source, mapping=mapping, batch_rows=batch_rows, max_characters=limit)
     now = datetime.now(UTC)
-    with shown(log) as report:
+    with open_past(history, loaded.settings) as past, shown(log) as report:
+        seeing = Remembering(loaded, past, moment)
         if target == "-":
-            ended = _to_stdout(intake, loaded, now, explain=explain, summary=summary, report=report)
+            ended = _to_stdout(intake, seeing, now, explain=explain, summary=summary, report=report)
         else:
-            settings = Settings(explain=explain, force=force, summary=summary)
-            ended = score_file(intake, Path(target), loaded, now=now, settings=settings, report=report)
+            settings = Settings(explain=explain, force=force, summary=summary, seen=seeing.seen)
+            ended = score_file(intake, Path(target), seeing, now=now, settings=settings, report=report)
     if ended is not None:
         _judge(ended, max_refused)
 

@@ -1,4 +1,4 @@
-"""The training verbs: run, audit, and one for each stage."""
+"""The training verbs: run, audit, one for each stage, and the replay of past weeks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.errors import ConfigError
+from pipeline.cli.times import moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def run(raw: _Raw, scorer: _Scorer, params: _Params = None, test_from: _TestFrom
     from pipeline.training.run import run as run_all
 
     check_target(scorer)  # before the training, not after it
-    settings = _settings(params)
+    settings = settings_of(params)
     say = _say()
     ran = run_all(raw, settings, test_from=_moment(test_from), say=say)
     replaced = replace_if_better(ran, raw, scorer, key=_key(key_file), say=say)
@@ -64,13 +64,16 @@ def audit(
     params: _Params = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write all findings as JSON.")] = None,
 ) -> None:
-    """List labels that are likely wrong, twins, rare or hopeless ones, repeats, and columns that give a label away."""
+    """List labels that are likely wrong, twins, rare or hopeless ones, repeats, and columns that give a label away.
+
+    It also says where a part of the tickets has a clock that is off by whole hours, such as local time labelled as UTC.
+    """
     from dataclasses import replace
 
     from pipeline.config import Encoder
     from pipeline.training.audit_run import audit_raw, tables, write_json
 
-    settings = replace(_settings(params), encoder=Encoder(name="none"))
+    settings = replace(settings_of(params), encoder=Encoder(name="none"))
     found = audit_raw(raw, settings, say=_say())
     for title, table in tables(found):
         typer.echo(f"\n{title}\n{table}")
@@ -83,7 +86,7 @@ def prepare(raw: _Raw, out: _Out, params: _Params = None, test_from: _TestFrom =
     """Stage 1: clean, label and order the tickets."""
     from pipeline.training.prepare import prepare as stage
 
-    stage(raw, _settings(params), test_from=_moment(test_from)).save(out)
+    stage(raw, settings_of(params), test_from=_moment(test_from)).save(out)
     typer.echo(f"prepared: {out}")
 
 
@@ -92,7 +95,7 @@ def featurize(prepared: _Prepared, out: _Out, params: _Params = None) -> None:
     from pipeline.training.featurize import featurize as stage
     from pipeline.training.prepare import Prepared
 
-    stage(Prepared.load(prepared), _settings(params), say=_say()).save(out)
+    stage(Prepared.load(prepared), settings_of(params), say=_say()).save(out)
     typer.echo(f"features: {out}")
 
 
@@ -111,7 +114,7 @@ def train(
     from pipeline.training.prepare import Prepared
     from pipeline.training.train import train as stage
 
-    settings = _settings(params)
+    settings = settings_of(params)
     trained = stage(target, Prepared.load(prepared), Featurized.load(features, settings), settings, say=_say())
     trained.save(out)
     typer.echo(f"{target}: {out}" if trained.passed else f"{target}: not in service ({trained.about['why_none']})")
@@ -136,7 +139,7 @@ def assemble(
     from pipeline.training.run import Ran
     from pipeline.training.train import load_all
 
-    settings = _settings(params)
+    settings = settings_of(params)
     rows, blocks, trained = Prepared.load(prepared), Featurized.load(features, settings), load_all(models)
     made = stage(rows, blocks, trained, settings).save(scorer, key=_key(key_file))
     ran = Ran(rows, blocks, trained, made)
@@ -160,6 +163,48 @@ def evaluate(raw: _Raw, scorer: _Scorer, out: _Out, key_file: _Key = None) -> No
         say(line)
 
 
+def backtest(
+    raw: _Raw,
+    scorer: _Scorer,
+    out: _Out,
+    hands: Annotated[int, typer.Option(min=1, metavar="N", help="People who take tickets side by side.")],
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Tickets created from this moment on. [default: the scorer's cut]"),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Tickets created before this moment. [default: all]")
+    ] = None,
+    handling: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HOURS", help="What each ticket takes. [default: what keeps the hands busy 90 % of the time]"
+        ),
+    ] = None,
+    key_file: _Key = None,
+) -> None:
+    """Replay past weeks: first come, first served against the order by expected cost (settings: `ordering`, `sla`).
+
+    The tickets that the scorer wasn't trained on arrive again when they did, and N hands take them. A page in DIR shows
+    waiting times of what turned out urgent, missed deadlines, the price that the rest pays, and what is assumed;
+    DIR/backtest.json holds the numbers.
+    """
+    from pipeline.scorer import Scorer
+    from pipeline.training.replay import Window
+    from pipeline.training.replay import backtest as replay
+    from pipeline.training.report_files import replay_files
+    from pipeline.training.tables import replayed
+
+    window = Window(
+        *(None if text is None else moment(text, name) for text, name in ((since, "--from"), (until, "--to")))
+    )
+    loaded = Scorer.load(scorer, key=_key(key_file))
+    found = replay(raw, loaded, hands=hands, window=window, handling_hours=handling, where=scorer, say=_say())
+    page = replay_files(found, out)
+    typer.echo(replayed(found))
+    typer.echo(f"report: {page}")
+
+
 def _publish(report: Report, folder: Path) -> None:
     from pipeline.training.evaluate import report_files
     from pipeline.training.tables import headline
@@ -177,7 +222,8 @@ def _track_training(ran: Ran, scorer: Path, settings: Params) -> None:
         typer.echo(line, err=True)
 
 
-def _settings(path: Path | None) -> Params:
+def settings_of(path: Path | None) -> Params:
+    """Settings of a file; without one, of the params.yaml that is here, else the defaults."""
     from pipeline.config import load_params
 
     here = Path("params.yaml")
@@ -185,19 +231,7 @@ def _settings(path: Path | None) -> Params:
 
 
 def _moment(text: str | None) -> pd.Timestamp | None:
-    if text is None:
-        return None
-    import pandas as pd
-
-    try:
-        moment = pd.Timestamp(text)
-    except ValueError as error:
-        raise ConfigError(
-            "not a moment", where="--test-from", got=text, do="write it like 2025-04-01 or 2025-04-01T12:00:00Z"
-        ) from error
-    if pd.isna(moment):
-        raise ConfigError("not a moment", where="--test-from", got=text, do="write it like 2025-04-01")
-    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+    return None if text is None else moment(text, "--test-from")
 
 
 def _key(path: Path | None) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The escalation model: a calibrated risk from words, meaning, fields and the past rates of fields."""
+"""The escalation model: a calibrated risk from words, meaning, fields and their past rates, and from the history."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.artifact import State
 from pipeline.calibration import Platt, sigmoid
+from pipeline.estimators.course import CourseModel
 from pipeline.estimators.linear import Linear
 from pipeline.estimators.maturity import maturity_weights
 from pipeline.estimators.members import (
@@ -50,7 +51,7 @@ _RATES = {
 
 @dataclass(frozen=True)
 class EscalationModel:
-    """Weighted mean of the members' log-odds, put on a straight line by a later slice.
+    """Weighted mean of the members' log-odds, put on a straight line by a later slice; joined with the course.
 
     Attributes
     ----------
@@ -63,6 +64,9 @@ class EscalationModel:
     period_edges : ndarray, shape (PERIODS - 1,)
         Days at which periods of the past begin.
     platt : Platt
+        Of the ticket at its creation, by itself.
+    course : CourseModel or None
+        Joined with it where a history is given; None where no history was learned from.
     """
 
     members: tuple[tuple[Member, float], ...]
@@ -71,6 +75,7 @@ class EscalationModel:
     past: PastRates | None
     period_edges: np.ndarray
     platt: Platt
+    course: CourseModel | None = None
 
     @classmethod
     def fit(
@@ -140,18 +145,32 @@ class EscalationModel:
         return {name: self._member(name, blocks) for name, _ in self.members}
 
     def risk(self, blocks: Blocks) -> np.ndarray:
-        """P(escalated), shape (n,)."""
-        return self.platt.apply(sigmoid(self.raw_log_odds(blocks)))
+        """P(escalated), shape (n,): as of the blocks' moments where a history was looked at, else at creation."""
+        own = self.raw_log_odds(blocks)
+        if self.course is None or blocks.moment is None:
+            return self.platt.apply(sigmoid(own))
+        seen = self.course.log_odds(blocks, blocks.moment)
+        return sigmoid(self.course.join(own, seen, self.course.age_hours(blocks.moment)))
 
     def contributions(self, row: Blocks) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
         """Of one row, in log-odds: (columns of [terms | one_hot], their shares, shares of everything else by name).
 
-        All shares add up to the log-odds of the risk, exactly (`base` among the names).
+        All shares add up to the log-odds of the risk, exactly (`base` among the names); `moment:J` is a number of the
+        history.
         """
         width = row.terms.shape[1] + row.one_hot.shape[1]
-        by_column, named = np.zeros(width), {"base": self.platt.shift}
+        own, named = self.platt.slope, {"base": self.platt.shift}
+        if self.course is not None and row.moment is not None:
+            own, seen, shift = self.course.joints_at(self.course.age_hours(row.moment))[0].tolist()
+            by_number, base = self.course.contributions(row, row.moment)
+            named = {"base": shift + seen * base}
+            for key, value in by_number.items():
+                kind, _, place = key.partition(":")
+                name = NUMBERS[int(place)] if kind == "number" else key
+                named[name] = named.get(name, 0.0) + seen * value
+        by_column = np.zeros(width)
         for name, weight in self.members:
-            scale = weight * self.platt.slope
+            scale = weight * own
             if name in self.trees:
                 found, base = self.trees[name].contributions(self._tables(name, row))
                 shares = found[0]
@@ -194,10 +213,12 @@ class EscalationModel:
             "period_edges": self.period_edges,
             "platt": [self.platt.slope, self.platt.shift],
             "past": self.past is not None,
+            "course": self.course is not None,
         }
         stored = [(f"linear/{n}", p.state()) for n, p in self.linear.items()]
         stored += [(f"trees/{n}", p.state()) for n, p in self.trees.items()]
         stored += [("past/past", self.past.state())] if self.past is not None else []
+        stored += [("course", self.course.state())] if self.course is not None else []
         for place, part in stored:
             state |= {f"{place}/{k}": v for k, v in part.items()}
         return state
@@ -209,7 +230,9 @@ class EscalationModel:
         trees = {n: Trees.from_state(_under(state, f"trees/{n}/")) for n in state["trees"]}
         past = PastRates.from_state(_under(state, "past/past/")) if state["past"] else None
         members = tuple((str(n), float(w)) for n, w in state["members"])
-        return cls(members, linear, trees, past, state["period_edges"], Platt(*state["platt"]))  # type: ignore[arg-type]
+        course = CourseModel.from_state(_under(state, "course/")) if state["course"] else None
+        platt = Platt(*state["platt"])
+        return cls(members, linear, trees, past, state["period_edges"], platt, course)  # type: ignore[arg-type]
 
 
 def _under(state: State, prefix: str) -> State:

@@ -14,7 +14,9 @@ from pipeline.estimators.escalation import EscalationModel
 from pipeline.estimators.priority import PriorityModel
 from pipeline.estimators.topic import TopicModel
 from pipeline.features.build import Blocks, FeatureBuilder
+from pipeline.features.table import NUMBER_WORDS
 from pipeline.features.text import BITS, term_names
+from pipeline.history.phrases import phrase
 from pipeline.tickets.schema import FIELD_PREFIX
 
 Found = dict[str, Any]
@@ -67,6 +69,7 @@ class Said:
         self.fields = builder.fields.names
         self._places = builder.terms.places
         self._field_of = builder.fields.one_hot_fields()
+        self._moments, self._queues = (builder.as_of.names, builder.as_of.queues) if builder.as_of else ((), ())
         self._tickets = tickets.to_dict("records")
         self._words = [term_names(str(t.get("text") or ""), builder.settings) for t in self._tickets]
 
@@ -81,7 +84,18 @@ class Said:
         """A field and its value, as an explanation shows it."""
         value = self._tickets[i].get(name)
         shown = str(value)[:60] if isinstance(value, str) else ""
-        return f"{name.removeprefix(FIELD_PREFIX)} = {shown}" if name != "customer_id" else "customer"
+        if name == "customer_id":
+            return "customer"
+        own = name.removeprefix(FIELD_PREFIX)
+        return f"{own} = {shown}" if shown else f"no {own}"
+
+    def moment(self, i: int, column: int) -> str:
+        """A number of the history in words."""
+        assert self.blocks.moment is not None
+        name, value = self._moments[column], float(self.blocks.moment[i, column])
+        if name == "queue" and not np.isnan(value):
+            return f"in queue {self._queues[int(value)]}"
+        return phrase(name, value)
 
     def named(self, i: int, columns: np.ndarray, shares: np.ndarray) -> list[Found]:
         """The strongest words and fields by name; the rest (pieces of words among it) in one line: nothing is lost."""
@@ -151,8 +165,11 @@ def explain_risk(model: EscalationModel, said: Said) -> list[Found]:
         for name, value in others.items():
             if name.startswith("field:"):
                 parts.append(_part("field", said.field(i, said.fields[int(name.removeprefix("field:"))]), value))
+            elif name.startswith("moment:"):
+                parts.append(_part("history", said.moment(i, int(name.removeprefix("moment:"))), value))
             else:
-                parts.append(_part(name if name in ("base", "meaning") else "number", name, value))
+                kind = name if name in ("base", "meaning") else "number"
+                parts.append(_part(kind, NUMBER_WORDS.get(name, name), value))
         explained.append(_explained("escalated", "not escalated", parts, []))
     return explained
 

@@ -25,6 +25,19 @@ NUMBERS = (
 )
 """Numbers of every ticket. `day` (since 1970), `hour` and `weekday` are UTC, nan without a creation time."""
 
+NUMBER_WORDS = {
+    "day": "date",
+    "hour": "hour of the day",
+    "weekday": "day of the week",
+    "characters_log": "length in characters",
+    "words_log": "length in words",
+    "capitals_share": "share of capitals",
+    "digits_share": "share of digits",
+    "exclamations": "exclamation marks",
+    "questions": "question marks",
+}
+"""The same for people."""
+
 ALWAYS = ("channel", "language", "customer_id")
 """Columns of the schema that are treated as fields."""
 

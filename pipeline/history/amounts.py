@@ -7,14 +7,15 @@ surroundings tell is a sum of amounts before a moment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from pipeline.history.course import AGENT, HOUR, View, queue_at
-from pipeline.history.log import ENDED, KINDS, NEVER, QUEUE, STATUS, Log
+from pipeline.history.course import AGENT, HOUR, View, ended_at, queue_at, reopened
+from pipeline.history.log import KINDS, NEVER, QUEUE, STATUS, Log, is_named, objects
 
 FACTS = ("tickets", "open", "answered", "escalated", "reopened", "satisfaction", "rated")
 """What is counted: tickets that came, that are open (+1, -1), first replies, escalations, reopenings, ratings' sum and
@@ -24,12 +25,15 @@ COLUMNS = ("key", "fact", "at", "ticket_id", "amount")
 DESK, CUSTOMER_KEY, QUEUE_KEY = "desk", "customer:", "queue:"
 DAY = 24 * HOUR
 _OF = "\x1f"
+_RATING_STEP = 2.0**-20  # ratings are rounded to it: so their sums are exact, in whatever order they are added
+
+Codes = tuple[np.ndarray, np.ndarray]
+"""Keys as rows ask for them: their codes among all amounts, and among those of the row's own ticket."""
 
 
 def no_amounts() -> pd.DataFrame:
     """A frame of amounts without any."""
-    kinds = {"key": "object", "fact": "int8", "at": "int64", "ticket_id": "object", "amount": "float64"}
-    return pd.DataFrame({name: pd.Series(dtype=kinds[name]) for name in COLUMNS})
+    return _frame([], np.zeros(0, dtype=object))
 
 
 def amounts_of(log: Log, ticket_ids: np.ndarray, customers: np.ndarray) -> pd.DataFrame:
@@ -45,34 +49,19 @@ def amounts_of(log: Log, ticket_ids: np.ndarray, customers: np.ndarray) -> pd.Da
     DataFrame
         `COLUMNS`; `at` is when the helpdesk knew it, in microseconds, `fact` a position in `FACTS`.
     """
-    dated = np.flatnonzero(log.created != NEVER)
-    moved = _moves(log, dated)
-    own = [
-        (dated, log.created[dated], "tickets", 1.0),
-        (moved.ticket[moved.desk], moved.at[moved.desk], "open", moved.amount[moved.desk]),
-        *_happenings(log),
-    ]
-    parts = []
-    for tickets, at, fact, amount in own:
-        named = np.array([c is not None for c in customers[tickets]], dtype=bool)
-        keys = np.array([CUSTOMER_KEY + c for c in customers[tickets][named]], dtype=object)
-        parts.append(_frame(keys, fact, at[named], ticket_ids[tickets[named]], np.broadcast_to(amount, len(at))[named]))
-        if fact in ("tickets", "open", "answered"):
-            parts.append(_frame(np.full(len(at), DESK, dtype=object), fact, at, ticket_ids[tickets], amount))
-    lies = ~moved.desk
-    keys = np.array([QUEUE_KEY + q for q in moved.queue[lies]], dtype=object)
-    parts.append(_frame(keys, "open", moved.at[lies], ticket_ids[moved.ticket[lies]], moved.amount[lies]))
-    came = lies & moved.came
-    keys = np.array([QUEUE_KEY + q for q in moved.queue[came]], dtype=object)
-    parts.append(_frame(keys, "tickets", moved.at[came], ticket_ids[moved.ticket[came]], 1.0))
-    return pd.concat([p for p in parts if len(p)] or [no_amounts()], ignore_index=True)
+    steps, of_customer = _steps(log), _customer_keys(customers)
+    lives, happenings = [*_lives(log, steps)], [*_happenings(log)]
+    parts = [part._replace(keys=np.full(len(part.tickets), DESK, dtype=object)) for part in lives]
+    parts += [part._replace(keys=of_customer[part.tickets]) for part in [*lives, *happenings]]
+    return _frame([*parts, *_stays(steps)], ticket_ids)
 
 
 def outcome_amounts(ticket_ids: np.ndarray, customers: np.ndarray, known_at: np.ndarray) -> pd.DataFrame:
-    """Escalations by an outcome's definition: one amount a ticket of a known customer, from when it was known."""
-    named = np.array([c is not None for c in customers], dtype=bool) & (known_at != NEVER)
-    keys = np.array([CUSTOMER_KEY + c for c in customers[named]], dtype=object)
-    return _frame(keys, "escalated", known_at[named], ticket_ids[named], 1.0)
+    """Escalations by an outcome's definition: one amount a ticket of a known customer, from when it was first known."""
+    dated = np.flatnonzero(known_at != NEVER)
+    order = dated[np.argsort(known_at[dated], kind="stable")]
+    once = order[np.unique(pd.factorize(ticket_ids[order])[0], return_index=True)[1]]
+    return _frame([_Part("escalated", once, known_at[once], 1.0, _customer_keys(customers)[once])], ticket_ids)
 
 
 @dataclass(frozen=True)
@@ -101,18 +90,20 @@ class Tallies:
     @classmethod
     def of(cls, amounts: pd.DataFrame) -> Tallies:
         """Sort the amounts."""
-        codes, names = pd.factorize(amounts["key"], sort=True)
-        at, amount = amounts["at"].to_numpy(np.int64), amounts["amount"].to_numpy(np.float64)
+        return cls._sorted(objects(amounts["key"]), *_numbers(amounts))
+
+    @classmethod
+    def _sorted(cls, keys: np.ndarray, fact: np.ndarray, at: np.ndarray, amount: np.ndarray) -> Tallies:
+        codes, names = pd.factorize(keys)
         marks = np.unique(at)
-        place = (codes.astype(np.int64) * len(FACTS) + amounts["fact"].to_numpy()) * (len(marks) + 1)
-        place = place + np.searchsorted(marks, at)
+        place = (codes.astype(np.int64) * len(FACTS) + fact) * (len(marks) + 1) + np.searchsorted(marks, at)
         order = np.argsort(place, kind="stable")
         sums = np.append(0.0, np.cumsum(amount[order]))
-        return cls({str(k): i for i, k in enumerate(names)}, marks, place[order], sums, at[order])
+        return cls({key: code for code, key in enumerate(names.tolist())}, marks, place[order], sums, at[order])
 
     def codes(self, keys: Sequence[str] | np.ndarray) -> np.ndarray:
         """Code of each key; -1 where nothing is known of it."""
-        return np.array([self.keys.get(k, -1) for k in keys], dtype=np.int64)
+        return np.array([self.keys.get(key, -1) for key in keys], dtype=np.int64)
 
     def total(self, codes: np.ndarray, fact: str, moments: np.ndarray) -> np.ndarray:
         """Sum of a fact's amounts before each moment, shape (n,)."""
@@ -135,8 +126,7 @@ class Tallies:
 
     def _end(self, codes: np.ndarray, fact: str, moments: np.ndarray) -> np.ndarray:
         base = (codes * len(FACTS) + FACTS.index(fact)) * (len(self.marks) + 1)
-        end = np.searchsorted(self.place, base + np.searchsorted(self.marks, moments))
-        return np.asarray(np.maximum(end, self._start(codes, fact)))
+        return np.asarray(np.searchsorted(self.place, base + np.searchsorted(self.marks, moments)))
 
 
 @dataclass(frozen=True)
@@ -158,119 +148,159 @@ class Others:
     @classmethod
     def of(cls, amounts: pd.DataFrame, tickets: np.ndarray) -> Others:
         """Amounts as seen by rows of some tickets."""
-        own = amounts[amounts["ticket_id"].isin(tickets).to_numpy(bool)]
-        return cls(Tallies.of(amounts), Tallies.of(own.assign(key=own["key"] + _OF + own["ticket_id"])), tickets)
+        keys, of, asked = objects(amounts["key"]), objects(amounts["ticket_id"]), set(tickets.tolist())
+        mine = np.array([ticket in asked for ticket in of.tolist()], dtype=bool)
+        numbers = _numbers(amounts)
+        own = Tallies._sorted(_joined(keys[mine], of[mine]), *(values[mine] for values in numbers))
+        return cls(Tallies._sorted(keys, *numbers), own, tickets)
+
+    def codes(self, keys: np.ndarray, rows: np.ndarray) -> Codes:
+        """What `total` is asked with.
+
+        Parameters
+        ----------
+        keys : ndarray of object, shape (m,)
+        rows : ndarray of int, shape (m,)
+            Row that each key is asked for.
+        """
+        return self.all.codes(keys.tolist()), self.own.codes(_joined(keys, self.tickets[rows]).tolist())
+
+    def total(self, codes: Codes, fact: str, moments: np.ndarray, days: int | None = None) -> np.ndarray:
+        """Sum of a fact on each key before each moment, over some days or over all time; shape (m,)."""
+        every, own = codes
+        if days is None:
+            return np.asarray(self.all.total(every, fact, moments) - self.own.total(own, fact, moments))
+        span = days * DAY
+        return np.asarray(self.all.within(every, fact, moments, span) - self.own.within(own, fact, moments, span))
 
     def sums(
         self, keys: np.ndarray, rows: np.ndarray, fact: str, moments: np.ndarray, days: int | None = None
     ) -> np.ndarray:
-        """Sum of a fact on each key before each moment, over some days or over all time; shape of `keys`.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Row that each key is asked for.
-        """
-        mine = np.array([f"{k}{_OF}{t}" for k, t in zip(keys, self.tickets[rows], strict=True)], dtype=object)
-        total = np.zeros(len(keys))
-        for sign, tallies, names in ((1.0, self.all, keys), (-1.0, self.own, mine)):
-            codes = tallies.codes(names)
-            if days is None:
-                total += sign * tallies.total(codes, fact, moments)
-            else:
-                total += sign * tallies.within(codes, fact, moments, days * DAY)
-        return total
+        """The same by the keys themselves."""
+        return self.total(self.codes(keys, rows), fact, moments, days)
 
 
-@dataclass(frozen=True)
-class _Moves:
-    """Tickets that began or ceased to be open, on the desk and in queues; arrays of shape (m,)."""
+class _Part(NamedTuple):
+    """Amounts of one fact: positions of the tickets, moments, how much, and keys (None: nobody's, to be left out)."""
+
+    fact: str
+    tickets: np.ndarray
+    at: np.ndarray
+    amount: np.ndarray | float
+    keys: np.ndarray | None = None
+
+
+class _Steps(NamedTuple):
+    """How tickets came, were opened or ended, and moved between queues, as seen when it was received; shape (m,)."""
 
     ticket: np.ndarray
     at: np.ndarray
-    queue: np.ndarray
-    amount: np.ndarray
-    desk: np.ndarray
     came: np.ndarray
+    open_then: np.ndarray
+    open_now: np.ndarray
+    queue_then: np.ndarray
+    queue_now: np.ndarray
 
 
-def _moves(log: Log, dated: np.ndarray) -> _Moves:
-    """Every change of "open, and in this queue", as seen when it was received."""
-    steps = np.flatnonzero(log.standing(STATUS) | log.standing(QUEUE))
-    steps = steps[log.created[log.ticket[steps]] != NEVER]
-    ticket = log.ticket[steps]
-    open_now, queue_now = _state(log, ticket, steps + 1)
-    open_then, queue_then = _state(log, ticket, steps)
-    at = np.maximum(log.received[steps], log.created[ticket])
-    born = _Moves(
-        dated, log.created[dated], log.first_queue[dated], np.ones(len(dated)),
-        np.ones(len(dated), dtype=bool), np.zeros(len(dated), dtype=bool),
-    )  # fmt: skip
-    first = np.array([q is not None for q in born.queue], dtype=bool)
-    other = queue_now != queue_then
-    left = open_then & (other | ~open_now) & np.array([q is not None for q in queue_then], dtype=bool)
-    entered = open_now & (other | ~open_then) & np.array([q is not None for q in queue_now], dtype=bool)
-    turned = open_now != open_then
-    parts = [
-        born,
-        _Moves(
-            dated[first], born.at[first], born.queue[first], np.ones(first.sum()), ~first[first],
-            np.ones(first.sum(), dtype=bool),
-        ),
-        _part(ticket[turned], at[turned], queue_now[turned], np.where(open_now[turned], 1.0, -1.0), True, None),
-        _part(ticket[left], at[left], queue_then[left], np.full(left.sum(), -1.0), False, None),
-        _part(ticket[entered], at[entered], queue_now[entered], np.ones(entered.sum()), False, other[entered]),
-    ]  # fmt: skip
-    names = ("ticket", "at", "queue", "amount", "desk", "came")
-    return _Moves(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
-
-
-def _part(
-    ticket: np.ndarray, at: np.ndarray, queue: np.ndarray, amount: np.ndarray, desk: bool, came: np.ndarray | None
-) -> _Moves:
-    none = np.zeros(len(ticket), dtype=bool)
-    return _Moves(ticket, at, queue, amount, np.full(len(ticket), desk), none if came is None else came)
+def _steps(log: Log) -> _Steps:
+    """Every change of "open, and in this queue"; what was received before a ticket came is known when it comes."""
+    born = np.flatnonzero(log.created != NEVER)
+    events = np.flatnonzero(log.standing(STATUS) | log.standing(QUEUE))
+    events = events[log.created[log.ticket[events]] != NEVER]
+    ticket, count = log.ticket[events], len(born)
+    open_then, queue_then = _state(log, ticket, events)
+    open_now, queue_now = _state(log, ticket, events + 1)
+    return _Steps(
+        ticket=np.append(born, ticket),
+        at=np.append(log.created[born], _known_at(log, events)),
+        came=np.append(np.ones(count, dtype=bool), np.zeros(len(events), dtype=bool)),
+        open_then=np.append(np.zeros(count, dtype=bool), open_then),
+        open_now=np.append(np.ones(count, dtype=bool), open_now),
+        queue_then=np.append(np.full(count, None, dtype=object), queue_then),
+        queue_now=np.append(log.first_queue[born], queue_now),
+    )
 
 
 def _state(log: Log, tickets: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Whether tickets are open, and in which queue, given where what is seen of them ends."""
     view = View(log, tickets, np.zeros(len(tickets), dtype=np.int64), ends)
-    status = view.value(view.last(log.standing(STATUS)), log.number)
-    return ~np.isin(status, ENDED), queue_at(view)
+    return ~ended_at(view), queue_at(view)
 
 
-def _happenings(log: Log) -> list[tuple[np.ndarray, np.ndarray, str, np.ndarray | float]]:
-    """First replies, escalations, reopenings and ratings: ticket, when it was known, fact, amount."""
-    reply = np.flatnonzero((log.kind == KINDS.index("reply")) & (log.side == AGENT))
-    first = reply[np.unique(log.ticket[reply], return_index=True)[1]] if len(reply) else reply
-    escalated = np.flatnonzero(log.kind == KINDS.index("escalated"))
-    rated = np.flatnonzero((log.kind == KINDS.index("satisfaction")) & ~np.isnan(log.number))
-    status = log.standing(STATUS)
-    rows = np.flatnonzero(status)
-    back = np.zeros(len(rows), dtype=bool)
-    if len(rows) > 1:
-        same = log.ticket[rows][1:] == log.ticket[rows][:-1]
-        back[1:] = same & ~np.isin(log.number[rows][1:], ENDED) & np.isin(log.number[rows][:-1], ENDED)
-    reopened = np.sort(np.concatenate([rows[back], np.flatnonzero(log.kind == KINDS.index("reopened"))]))
-    return [
-        (log.ticket[first], log.received[first], "answered", 1.0),
-        (log.ticket[escalated], log.received[escalated], "escalated", 1.0),
-        (log.ticket[reopened], log.received[reopened], "reopened", 1.0),
-        (log.ticket[rated], log.received[rated], "satisfaction", log.number[rated]),
-        (log.ticket[rated], log.received[rated], "rated", 1.0),
-    ]
+def _known_at(log: Log, events: np.ndarray) -> np.ndarray:
+    """When the helpdesk knew of events of tickets that were there."""
+    return np.asarray(np.maximum(log.received[events], log.created[log.ticket[events]]))
 
 
-def _frame(
-    keys: np.ndarray, fact: str, at: np.ndarray, ticket_ids: np.ndarray, amount: np.ndarray | float
-) -> pd.DataFrame:
-    count = len(keys)
+def _lives(log: Log, steps: _Steps) -> Iterator[_Part]:
+    """What is counted of customers and of the desk: tickets that came, that are open, that were answered."""
+    yield _Part("tickets", steps.ticket[steps.came], steps.at[steps.came], 1.0)
+    turned = steps.open_now != steps.open_then
+    yield _Part("open", steps.ticket[turned], steps.at[turned], np.where(steps.open_now[turned], 1.0, -1.0))
+    replies = np.flatnonzero((log.kind == KINDS.index("reply")) & (log.side == AGENT))
+    replies = replies[log.created[log.ticket[replies]] != NEVER]
+    first = replies[np.unique(log.ticket[replies], return_index=True)[1]]
+    yield _Part("answered", log.ticket[first], _known_at(log, first), 1.0)
+
+
+def _stays(steps: _Steps) -> Iterator[_Part]:
+    """Open tickets that came into queues and left them."""
+    moved = steps.queue_now != steps.queue_then
+    left = steps.open_then & (moved | ~steps.open_now) & is_named(steps.queue_then)
+    entered = steps.open_now & (moved | ~steps.open_then) & is_named(steps.queue_now)
+    for fact, chosen, queues, amount in (
+        ("open", left, steps.queue_then, -1.0),
+        ("open", entered, steps.queue_now, 1.0),
+        ("tickets", entered & moved, steps.queue_now, 1.0),
+    ):
+        keys = np.array([QUEUE_KEY + q for q in queues[chosen].tolist()], dtype=object)
+        yield _Part(fact, steps.ticket[chosen], steps.at[chosen], amount, keys)
+
+
+def _happenings(log: Log) -> Iterator[_Part]:
+    """What is counted of customers alone: escalations, reopenings and ratings."""
+    rated = (log.kind == KINDS.index("satisfaction")) & ~np.isnan(log.number)
+    rating = np.rint(log.number[rated] / _RATING_STEP) * _RATING_STEP
+    for fact, chosen, amount in (
+        ("escalated", log.kind == KINDS.index("escalated"), 1.0),
+        ("reopened", reopened(log), 1.0),
+        ("satisfaction", rated, rating),
+        ("rated", rated, 1.0),
+    ):
+        yield _Part(fact, log.ticket[chosen], log.received[chosen], amount)
+
+
+def _joined(keys: np.ndarray, tickets: np.ndarray) -> np.ndarray:
+    """A key of each ticket's own."""
+    pairs = zip(keys.tolist(), tickets.tolist(), strict=True)
+    return np.array([f"{key}{_OF}{ticket}" for key, ticket in pairs], dtype=object)
+
+
+def _numbers(amounts: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fact, moment and amount."""
+    fact, at = amounts["fact"].to_numpy(np.int64), amounts["at"].to_numpy(np.int64)
+    return fact, at, amounts["amount"].to_numpy(np.float64)
+
+
+def _customer_keys(customers: np.ndarray) -> np.ndarray:
+    return np.array([None if c is None else CUSTOMER_KEY + c for c in customers.tolist()], dtype=object)
+
+
+def _frame(parts: Sequence[_Part], ticket_ids: np.ndarray) -> pd.DataFrame:
+    """Parts as a frame of amounts, without those of nobody."""
+    none, whole = np.zeros(0, dtype=object), np.zeros(0, dtype=np.int64)
+    keys = np.concatenate([none, *(p.keys for p in parts if p.keys is not None)])
+    named, counts = is_named(keys), [len(p.tickets) for p in parts]
+    facts = np.repeat(np.array([FACTS.index(p.fact) for p in parts], dtype=np.int8), counts)
+    at = np.concatenate([whole, *(p.at for p in parts)])
+    amount = np.concatenate([np.zeros(0), *(np.broadcast_to(p.amount, len(p.tickets)) for p in parts)])
+    tickets = ticket_ids[np.concatenate([whole, *(p.tickets for p in parts)])]
     return pd.DataFrame(
         {
-            "key": keys,
-            "fact": np.full(count, FACTS.index(fact), dtype=np.int8),
-            "at": np.asarray(at, dtype=np.int64),
-            "ticket_id": ticket_ids,
-            "amount": np.broadcast_to(np.asarray(amount, dtype=np.float64), count),
+            "key": pd.Series(keys[named], dtype="str"),
+            "fact": facts[named],
+            "at": at[named],
+            "ticket_id": pd.Series(tickets[named], dtype="str"),
+            "amount": amount[named],
         }
     )

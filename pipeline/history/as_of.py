@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from pipeline.artifact import State
 from pipeline.config import History as CustomerSettings
 from pipeline.config import Sla
 from pipeline.history.amounts import CUSTOMER_KEY, DESK, QUEUE_KEY, Others
 from pipeline.history.calendar import Calendar
 from pipeline.history.course import COURSE, PER_COLUMN, View, columns, course, ended_at, hours, queue_at, spent
 from pipeline.history.identity import Identities, by_row, keys_of
-from pipeline.history.log import NEVER, WORDS, log_of, moments, objects
-from pipeline.history.record import TICKETS, History, message_words
+from pipeline.history.log import NEVER, WORDS, is_named, log_of, moments, objects
+from pipeline.history.record import History, message_words
 from pipeline.history.targets import Targets
+from pipeline.tickets.schema import FIELD_PREFIX
 
 MESSAGE = tuple(f"first_{name}" for name in WORDS)
 """What the ticket's own words give away; known without any history."""
@@ -29,11 +32,21 @@ SPANS = (1, 7, 30, 90, 365)
 CUSTOMER = (
     *(f"customer_tickets_{days}d" for days in SPANS), "customer_tickets", "customer_open", "customer_hours_since",
     "customer_escalated", "customer_reopened", "customer_unanswered", "customer_satisfaction",
+    "customer_escalated_share", "customer_reopened_share", "customer_unanswered_share",
 )  # fmt: skip
 """Of the customer's other tickets; nan where nobody knows who the customer is."""
 
-LOAD = ("queue_open", "queue_tickets_1d", "queue_tickets_7d", "desk_open", "desk_tickets_1d", "desk_unanswered")
-"""Of other tickets in the queue in which the ticket lies, and of the whole desk."""
+LOAD = (
+    "queue", "queue_open", "queue_tickets_1d", "queue_tickets_7d", "desk_open", "desk_tickets_1d", "desk_unanswered",
+    "desk_unanswered_7d",
+)  # fmt: skip
+"""Of other tickets in the queue in which the ticket lies, and of the whole desk; `queue` is its place in `queues`."""
+
+GROWING = ("customer_tickets", "customer_escalated", "customer_reopened", "customer_unanswered", "desk_unanswered")
+"""Numbers that only grow as a history gets longer: a model that learned from them would find every later day odd."""
+
+
+_NAMELESS = "\x1f"  # begins the ids of rows that have none: nobody else's
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,8 @@ class AsOf:
         Who counts as one customer.
     queue : str or None
         Column of tickets that names their first queue.
+    queues : tuple of str
+        Queues that are told apart.
     """
 
     tracked: tuple[str, ...] = ()
@@ -60,6 +75,7 @@ class AsOf:
     sla: Sla = field(default_factory=Sla)
     customers: CustomerSettings = field(default_factory=CustomerSettings)
     queue: str | None = None
+    queues: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,7 +102,7 @@ class AsOf:
         if "as_of" in tickets:
             given = moments(tickets["as_of"])
             at = np.where(given == NEVER, at, given)
-        words = message_words(tickets["text"].fillna("").tolist(), objects(tickets["language"]).tolist())
+        words = message_words(objects(tickets["text"]).tolist(), objects(tickets["language"]).tolist())
         known = dict(zip(MESSAGE, words.T, strict=True))
         if history is not None:
             known |= self._known(tickets, at, history)
@@ -97,25 +113,50 @@ class AsOf:
         table[at == NEVER, len(MESSAGE) :] = np.nan
         return table
 
+    def state(self) -> State:
+        """What is stored; the settings stand elsewhere in a scorer."""
+        named = {n: list(getattr(self, n)) for n in ("tracked", "counted", "levels")}
+        return named | {"queue": self.queue, "queues": list(self.queues)}
+
+    @classmethod
+    def from_state(cls, state: State, *, sla: Sla, customers: CustomerSettings) -> AsOf:
+        """The stored one again."""
+        tracked, counted, levels = (tuple(state[n]) for n in ("tracked", "counted", "levels"))
+        return cls(tracked, counted, levels, sla, customers, state["queue"], tuple(state["queues"]))
+
     def _known(self, tickets: pd.DataFrame, at: np.ndarray, history: History) -> dict[str, np.ndarray]:
-        own, place = _each_once(tickets, history.tickets, self.queue)
+        ids, first, place = _each_once(tickets)
+        one = tickets if len(first) == len(tickets) and (place == np.arange(len(place))).all() else tickets.iloc[first]
+        own = _as_known(one, ids, history.tickets, self.queue)
         log = log_of(own, history.events, self.levels)
         view = View.of(log, place, at)
-        found = course(view) | columns(view, self.tracked, self.counted)
+        found = course(view) | self._columns(view, one)
         found |= self._clock(view, found)
-        others = Others.of(history.amounts, objects(own["ticket_id"])[place])
+        others = Others.of(history.amounts, ids[place])
         identities = Identities.build(history.links, self.customers)
         keys = by_row(keys_of(own, self.customers), len(own))
         together = identities.together([keys[p] for p in place], at)
-        return found | _customer(together, view, others) | _load(view, others)
+        found |= _customer(together, view, others) | _load(view, others)
+        code = {name: float(i) for i, name in enumerate(self.queues)}
+        return found | {"queue": np.array([code.get(q, np.nan) for q in queue_at(view).tolist()])}
+
+    def _columns(self, view: View, tickets: pd.DataFrame) -> dict[str, np.ndarray]:
+        happened = set(view.log.track.tolist())
+        first = {c: f"{FIELD_PREFIX}{c}" for c in self.tracked if c in happened}
+        said = {column: objects(tickets[name]) for column, name in first.items() if name in tickets}
+        return columns(view, self.tracked, self.counted, first=said)
+
+    @cached_property
+    def _promised(self) -> tuple[Targets, Calendar]:
+        return Targets.of(self.sla), Calendar.of(self.sla)
 
     def _clock(self, view: View, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        targets, calendar = Targets.of(self.sla), Calendar.of(self.sla)
-        if not targets.first_response and not targets.resolution:
+        if not self.sla.first_response and not self.sla.resolution:
             return {}
+        targets, calendar = self._promised
         rank = found["priority_level"]
         levels = np.array([None if np.isnan(r) else self.levels[int(r)] for r in rank], dtype=object)
-        passed = calendar.elapsed(view.log.created[view.tickets], view.moments)
+        passed = np.maximum(calendar.elapsed(view.log.created[view.tickets], view.moments), 0.0)
         due = targets.first_response_hours(levels) - passed
         waited = passed - spent(view, sorted(targets.paused), calendar.elapsed)
         left = targets.resolution_hours(levels) - waited
@@ -132,15 +173,18 @@ def _customer(together: pd.DataFrame, view: View, others: Others) -> dict[str, n
         `row` and `key`; a row that isn't there has an unknown customer.
     """
     row, n = together["row"].to_numpy(np.int64), len(view.moments)
-    keys, at = objects(CUSTOMER_KEY + together["key"]), view.moments[row]
+    keys = np.array([CUSTOMER_KEY + key for key in together["key"].tolist()], dtype=object)
+    codes, at = others.codes(keys, row), view.moments[row]
     unknown = np.bincount(row, minlength=n) == 0
 
     def total(fact: str, days: int | None = None) -> np.ndarray:
-        return np.bincount(row, others.sums(keys, row, fact, at, days), minlength=n)
+        return np.bincount(row, others.total(codes, fact, at, days), minlength=n)
 
     came, rated = total("tickets"), total("rated")
-    born = np.minimum(view.log.created[view.tickets], view.moments)[row]
-    latest = others.all.latest(others.all.codes(keys), "tickets", born)
+    created = view.log.created[view.tickets]
+    born = np.where(created == NEVER, view.moments, np.minimum(created, view.moments))[row]
+    known = others.own.latest(codes[1], "tickets", at)  # its own coming, which may be known as an earlier one
+    latest = others.all.latest(codes[0], "tickets", np.fmin(born, known).astype(np.int64))
     newest = np.full(n, -np.inf)
     np.maximum.at(newest, row, np.where(np.isnan(latest), -np.inf, latest))
     satisfaction = np.divide(total("satisfaction"), rated, out=np.full(n, np.nan), where=rated > 0)
@@ -153,37 +197,54 @@ def _customer(together: pd.DataFrame, view: View, others: Others) -> dict[str, n
         "customer_unanswered": came - total("answered"),
         "customer_satisfaction": satisfaction,
     }
+    for name in ("escalated", "reopened", "unanswered"):
+        share = np.divide(found[f"customer_{name}"], came, out=np.full(n, np.nan), where=came > 0)
+        found[f"customer_{name}_share"] = share
     return {name: np.where(unknown, np.nan, values) for name, values in found.items()}
 
 
 def _load(view: View, others: Others) -> dict[str, np.ndarray]:
     queues, at, rows = queue_at(view), view.moments, np.arange(len(view.moments))
-    named = np.array([q is not None for q in queues], dtype=bool)
-    keys = np.array([f"{QUEUE_KEY}{q}" for q in queues], dtype=object)
-    desk = np.full(len(rows), DESK, dtype=object)
+    named = is_named(queues)
+    queue = others.codes(np.array([f"{QUEUE_KEY}{q}" for q in queues.tolist()], dtype=object), rows)
+    desk = others.codes(np.full(len(rows), DESK, dtype=object), rows)
     of_queue = {
-        "queue_open": others.sums(keys, rows, "open", at),
-        "queue_tickets_1d": others.sums(keys, rows, "tickets", at, 1),
-        "queue_tickets_7d": others.sums(keys, rows, "tickets", at, 7),
+        "queue_open": others.total(queue, "open", at),
+        "queue_tickets_1d": others.total(queue, "tickets", at, 1),
+        "queue_tickets_7d": others.total(queue, "tickets", at, 7),
     }
     return {name: np.where(named, values, np.nan) for name, values in of_queue.items()} | {
-        "desk_open": others.sums(desk, rows, "open", at),
-        "desk_tickets_1d": others.sums(desk, rows, "tickets", at, 1),
-        "desk_unanswered": others.sums(desk, rows, "tickets", at) - others.sums(desk, rows, "answered", at),
+        "desk_open": others.total(desk, "open", at),
+        "desk_tickets_1d": others.total(desk, "tickets", at, 1),
+        "desk_unanswered": others.total(desk, "tickets", at) - others.total(desk, "answered", at),
+        "desk_unanswered_7d": others.total(desk, "tickets", at, 7) - others.total(desk, "answered", at, 7),
     }
 
 
-def _each_once(tickets: pd.DataFrame, known: pd.DataFrame, queue: str | None) -> tuple[pd.DataFrame, np.ndarray]:
-    """Each ticket once, as it is scored and else as the history knows it, and where the rows' tickets stand in it."""
-    codes, _ = pd.factorize(tickets["ticket_id"], use_na_sentinel=False)
-    first = np.unique(codes, return_index=True)[1]
-    one = tickets.iloc[first].reindex(columns=list(TICKETS)).reset_index(drop=True)
-    if queue in tickets:
-        one["queue"] = tickets[queue].iloc[first].to_numpy()
-    place = pd.Index(known["ticket_id"]).get_indexer(pd.Index(one["ticket_id"]))
-    seen = place >= 0
-    for name in ("created_at", "customer_id", "customer_keys", "queue"):
-        values, given = one[name].to_numpy(dtype=object, copy=True), one[name].notna().to_numpy(bool)
-        values[seen & ~given] = known[name].to_numpy(dtype=object)[place[seen & ~given]]
-        one[name] = pd.Series(values).astype("datetime64[us, UTC]" if name == "created_at" else "str")
-    return one, codes.astype(np.int64)
+def _each_once(tickets: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each ticket's id, the first row of it, and which of these tickets each row is of."""
+    ids = objects(tickets["ticket_id"])
+    nameless = np.flatnonzero(~is_named(ids))
+    ids[nameless] = [f"{_NAMELESS}{row}" for row in nameless]
+    once, first, place = np.unique(ids, return_index=True, return_inverse=True)
+    return once, first, place
+
+
+def _as_known(tickets: pd.DataFrame, ids: np.ndarray, known: pd.DataFrame, queue: str | None) -> pd.DataFrame:
+    """Tickets as they are scored, and what they lack there as the history knows it: what a log is made of."""
+    at = {name: row for row, name in enumerate(known["ticket_id"].tolist())}
+    place = np.array([at.get(name, -1) for name in ids.tolist()], dtype=np.int64)
+    created = moments(tickets["created_at"])
+    undated = (created == NEVER) & (place >= 0)
+    if undated.any():
+        created[undated] = moments(known["created_at"])[place[undated]]
+    columns = {"ticket_id": ids}
+    for name in ("customer_id", "customer_keys", "queue"):
+        given = queue if name == "queue" and queue in tickets else name
+        columns[name] = values = objects(tickets[given]) if given in tickets else np.full(len(ids), None, dtype=object)
+        lacking = ~is_named(values) & (place >= 0)
+        if lacking.any():
+            values[lacking] = objects(known[name])[place[lacking]]
+    made = pd.DataFrame(np.column_stack([*columns.values()]), columns=[*columns], dtype=object)
+    made["created_at"] = pd.DatetimeIndex(created.view("datetime64[us]"), tz="UTC")
+    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from pipeline.history.log import (
     STATUSES,
     WORDS,
     Log,
+    is_named,
 )
 
 HOUR = 3_600_000_000
@@ -26,6 +27,8 @@ HOUR = 3_600_000_000
 
 CUSTOMER, AGENT = SIDES.index("customer"), SIDES.index("agent")
 _CREATED, _REPLY, _NOTE = KINDS.index("created"), KINDS.index("reply"), KINDS.index("note")
+_NEW = STATUSES.index("new")
+_REOPENED, _ESCALATED, _RATED = KINDS.index("reopened"), KINDS.index("escalated"), KINDS.index("satisfaction")
 
 COURSE = (
     "age_hours", "quiet_hours", "customer_quiet_hours", "agent_quiet_hours", "customer_spoke_last",
@@ -34,7 +37,10 @@ COURSE = (
     *(f"{name}_hours" for name in STATUSES), "reopened", "priority_level", "priority_changes", "priority_raised",
     "escalations", "satisfaction", "mood_last", "mood_lowest", *WORDS[1:],
 )  # fmt: skip
-"""Numbers of a ticket's course, as of a moment. `_hours` are hours; nan: there was no such thing so far."""
+"""Numbers of a ticket's course, as of a moment. `_hours` are hours; nan: there was no such thing so far.
+
+A change is a word that differs from the one before; what the ticket itself says is the first word, where it says one.
+"""
 
 PER_COLUMN = ("changes", "quiet_hours")
 """Of each tracked column: how often it changed, and hours since it last did; `number` of each counted one."""
@@ -82,8 +88,10 @@ class View:
         return np.asarray(np.where(position >= 0, values[position], np.nan))
 
     def hours_since(self, position: np.ndarray) -> np.ndarray:
-        """Hours since the event at each position occurred, nan at -1; never below 0."""
-        return np.asarray(np.maximum(hours(self.value(position, self.log.occurred), self.moments), 0.0))
+        """Hours since the event at each position occurred, nan at -1; never below 0, nor more than the ticket's age."""
+        occurred = self.value(position, self.log.occurred)
+        start = np.where(occurred < self.created, self.created, occurred)
+        return np.asarray(np.maximum(hours(start, self.moments), 0.0))
 
     @property
     def created(self) -> np.ndarray:
@@ -97,12 +105,23 @@ def course(view: View) -> dict[str, np.ndarray]:
     return _talk(view) | _moves(view) | _states(view) | _said(view)
 
 
-def columns(view: View, tracked: Sequence[str], counted: Sequence[str]) -> dict[str, np.ndarray]:
-    """`PER_COLUMN` of each tracked column, named `COLUMN.changes` and so on; `COLUMN.number` of each counted one."""
-    found = {}
-    for name in tracked:
+def columns(
+    view: View, tracked: Sequence[str], counted: Sequence[str], *, first: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """`PER_COLUMN` of each tracked column, named `COLUMN.changes` and so on; `COLUMN.number` of each counted one.
+
+    Parameters
+    ----------
+    first : mapping of column to ndarray of object, shape (log.size,), optional
+        What the tickets themselves say in a column, or None.
+    """
+    rows, happened = len(view.moments), set(view.log.track.tolist())
+    found = {f"{name}.number": np.full(rows, np.nan) for name in counted}
+    found |= {f"{name}.changes": np.zeros(rows) for name in tracked}
+    found |= {f"{name}.quiet_hours": np.full(rows, np.nan) for name in tracked}
+    for name in (n for n in tracked if n in happened):
         stands = view.log.standing(name)
-        changed = _changed(view.log, stands)
+        changed = _changed(view.log, stands, (first or {}).get(name))
         if name in counted:
             found[f"{name}.number"] = view.value(view.last(stands), view.log.number)
         found[f"{name}.changes"] = view.count(changed)
@@ -130,114 +149,137 @@ def ended_at(view: View) -> np.ndarray:
 
 def spent(view: View, statuses: Sequence[str], elapsed: Elapsed = hours) -> np.ndarray:
     """Hours that each row's ticket has spent in some statuses, shape (n,); it is new until a status was named."""
-    log, codes = view.log, [STATUSES.index(s) for s in statuses]
+    return np.asarray(_spent(view, elapsed)[:, [STATUSES.index(s) for s in statuses]].sum(axis=1) / HOUR)
+
+
+def reopened(log: Log) -> np.ndarray:
+    """Which events take up an ended ticket again, shape (events,), bool: by a status, or as a `reopened`.
+
+    A `reopened` that only repeats what a status has just said isn't a second one.
+    """
+    words, said = log.standing(STATUS), log.kind == _REOPENED
+    back = words & ~said & ~np.isin(log.number, ENDED) & np.isin(_before(log, words, log.number), ENDED)
+    rows = np.flatnonzero(said)
+    before = log.last(words, log.ticket[rows], rows)
+    said[rows[(before >= 0) & back[before]]] = False
+    return np.asarray(back | said)
+
+
+def _spent(view: View, elapsed: Elapsed) -> np.ndarray:
+    """Microseconds that each row's ticket has spent in each status, shape (n, statuses), int64."""
+    log = view.log
     stands = log.standing(STATUS)
-    rows = np.flatnonzero(stands)
-    inside = np.isin(log.number[rows], codes)
-    lasted = np.zeros(len(log))
-    if len(rows):
-        follows = np.append(log.ticket[rows][1:] == log.ticket[rows][:-1], False)
-        until = np.where(follows, np.roll(log.occurred[rows], -1), log.occurred[rows])
-        lasted[rows] = np.where(inside, elapsed(log.occurred[rows], until), 0.0)
+    rows, opens = np.flatnonzero(stands), _opens(log, stands)
+    begun = np.maximum(log.occurred, log.created[log.ticket]).astype(np.float64)
+    created = np.where(log.created == NEVER, np.nan, log.created)[log.ticket]
+    before = np.where(opens, created, _before(log, stands, begun))[rows]
+    status = np.where(opens, _NEW, _before(log, stands, log.number))[rows].astype(np.int64)
+    lasted = np.zeros((len(log), len(STATUSES)), dtype=np.int64)  # what ends with each event
+    lasted[rows, status] = _between(before, begun[rows], elapsed)
+    total = log.total(lasted, view.tickets, view.ends)
     last = view.last(stands)
-    before = view.count(lasted) - np.where(last >= 0, view.value(last, lasted), 0.0)
-    since = np.where(last >= 0, view.value(last, log.occurred), view.created)
-    now = np.where(last >= 0, np.isin(view.value(last, log.number), codes), 0 in codes)
-    first = _first(stands, log)[view.tickets]
-    opening = np.zeros(len(view.moments))
-    if 0 in codes:
-        opened = (last >= 0) & (first >= 0) & ~np.isnan(view.created)
-        opening[opened] = elapsed(view.created[opened], log.occurred[first[opened]])
-    running = np.zeros(len(view.moments))
-    live = now.astype(bool) & ~np.isnan(since)
-    running[live] = elapsed(since[live], view.moments[live])
-    return np.asarray(np.maximum(before, 0.0) + np.maximum(opening, 0.0) + np.maximum(running, 0.0))
+    now = np.where(last >= 0, view.value(last, log.number), _NEW).astype(np.int64)
+    since = np.where(last >= 0, view.value(last, begun), view.created)
+    total[np.arange(len(now)), now] += _between(since, view.moments, elapsed)
+    return total
+
+
+def _between(start: np.ndarray, end: np.ndarray, elapsed: Elapsed) -> np.ndarray:
+    """Microseconds from start to end, int64, as `elapsed` counts them; 0 where either isn't known or it runs back."""
+    known = ~np.isnan(start)
+    passed = np.zeros(len(start), dtype=np.int64)
+    found = elapsed(start[known].astype(np.int64), end[known].astype(np.int64))
+    passed[known] = np.rint(np.maximum(np.nan_to_num(found), 0.0) * HOUR)
+    return passed
 
 
 def _talk(view: View) -> dict[str, np.ndarray]:
     log = view.log
-    spoke = (log.kind == _REPLY) | (log.kind == _NOTE)
     by_customer = (log.kind == _REPLY) & (log.side == CUSTOMER)
     by_agent = (log.kind == _REPLY) & (log.side == AGENT)
-    age = np.maximum(hours(view.created, view.moments), 0.0)
-    customer, agent = view.last(by_customer), view.last(by_agent)
-    customer_quiet = np.fmin(view.hours_since(customer), age)
-    agent_quiet = view.hours_since(agent)
-    first = _first(by_agent, log)[view.tickets]
-    seen = (first >= 0) & (first < view.ends)
-    replied = np.where(seen, view.value(np.where(seen, first, -1), log.occurred), np.nan)
     happened = log.kind != _CREATED
-    since_agent = view.count(by_customer) - np.where(agent >= 0, _running(by_customer, log)[agent], 0.0)
-    strangers = log.first_of_its_kind((log.side == AGENT) & (spoke | happened), log.actor)
+    age = np.maximum(hours(view.created, view.moments), 0.0)
+    spoke = log.newest(by_customer | by_agent)
+    agent, answer = view.last(log.newest(by_agent)), view.last(spoke & by_agent)
+    asked_before = np.nan_to_num(view.value(answer, _running(spoke & by_customer, log)))
+    spoke_last = view.value(view.last(spoke), by_customer)
+    first = _first(by_agent, log)[view.tickets]
+    replied = view.value(np.where(first < view.ends, first, -1), log.occurred)
     return {
         "age_hours": age,
-        "quiet_hours": np.fmin(view.hours_since(view.last(happened)), age),
-        "customer_quiet_hours": customer_quiet,
-        "agent_quiet_hours": agent_quiet,
-        "customer_spoke_last": np.where(agent < 0, 1.0, (customer > agent).astype(np.float64)),
+        "quiet_hours": np.fmin(view.hours_since(view.last(log.newest(happened))), age),
+        "customer_quiet_hours": np.fmin(view.hours_since(view.last(log.newest(by_customer))), age),
+        "agent_quiet_hours": view.hours_since(agent),
+        "customer_spoke_last": np.where(agent < 0, 1.0, spoke_last),
         "customer_replies": view.count(by_customer),
         "agent_replies": view.count(by_agent),
         "notes": view.count(log.kind == _NOTE),
-        "unanswered_replies": since_agent,
+        "unanswered_replies": view.count(spoke & by_customer) - asked_before,
         "first_response_hours": np.maximum(hours(view.created, replied), 0.0),
         "updates": view.count(_moments_of(happened, log)),
-        "people": view.count(strangers),
+        "people": view.count(log.first_of_its_kind(happened & (log.side == AGENT), log.actor)),
     }
 
 
 def _moves(view: View) -> dict[str, np.ndarray]:
     log = view.log
-    queue, assignee = log.standing(QUEUE), log.standing(ASSIGNEE)
-    moved = _changed(log, queue)
+    stands, named = log.standing(QUEUE), is_named(log.first_queue)
+    moved = _changed(log, stands, log.first_queue)
+    began = _opens(log, stands) & ~named[log.ticket]
+    other = (log.track == QUEUE) & (log.value != log.first_queue[log.ticket])
+    own, last = named[view.tickets], view.last(moved | began)
+    age = np.maximum(hours(view.created, view.moments), 0.0)
     return {
         "assignments": view.count(moved),
-        "assignees": view.count(_changed(log, assignee)),
-        "queues_visited": view.count(log.first_of_its_kind(log.track == QUEUE, log.value)),
-        "queue_hours": view.hours_since(view.last(moved | (queue & _opens(log, queue)))),
+        "assignees": view.count(log.first_of_its_kind(log.track == ASSIGNEE, log.value)),
+        "queues_visited": view.count(log.first_of_its_kind(other, log.value)) + own,
+        "queue_hours": np.where((last < 0) & own, age, view.hours_since(last)),
     }
 
 
 def _states(view: View) -> dict[str, np.ndarray]:
     log = view.log
     status, level = log.standing(STATUS), log.standing(PRIORITY)
-    last, ranked = view.last(status), view.last(level)
+    last, changed, ranked = view.last(status), _changed(log, status), _changed(log, level)
+    began = view.last(changed | (_opens(log, status) & (log.number != _NEW)))
     age = np.maximum(hours(view.created, view.moments), 0.0)
-    changed = _changed(log, status)
-    back = changed & ~np.isin(log.number, ENDED) & np.isin(_before(log, status, log.number), ENDED)
-    change = np.where(_changed(log, level), log.number - _before(log, level, log.number), 0.0)
+    raised = np.where(ranked, log.number - _before(log, level, log.number), 0.0)
+    in_each = _spent(view, hours) / HOUR
     return {
-        "status": np.where(last >= 0, view.value(last, log.number), 0.0),
-        "status_hours": np.where(last >= 0, view.hours_since(view.last(changed | _opens(log, status))), age),
+        "status": np.where(last >= 0, view.value(last, log.number), float(_NEW)),
+        "status_hours": np.where(began >= 0, view.hours_since(began), age),
         "status_changes": view.count(changed),
-        **{f"{name}_hours": spent(view, [name]) for name in STATUSES},
-        "reopened": view.count(back | (log.kind == KINDS.index("reopened"))),
-        "priority_level": view.value(ranked, log.number),
-        "priority_changes": view.count(_changed(log, level)),
-        "priority_raised": view.count(np.nan_to_num(change)),
-        "escalations": view.count(log.kind == KINDS.index("escalated")),
+        **{f"{name}_hours": in_each[:, i] for i, name in enumerate(STATUSES)},
+        "reopened": view.count(reopened(log)),
+        "priority_level": view.value(view.last(level), log.number),
+        "priority_changes": view.count(ranked),
+        "priority_raised": view.count(np.nan_to_num(raised)),
+        "escalations": view.count(log.kind == _ESCALATED),
     }
 
 
 def _said(view: View) -> dict[str, np.ndarray]:
     log = view.log
-    satisfied = view.last(log.kind == KINDS.index("satisfaction"))
-    felt = ~np.isnan(log.words[:, 0]) if len(log) else np.zeros(0, dtype=bool)
+    rated, felt = (log.kind == _RATED) & ~np.isnan(log.number), ~np.isnan(log.words[:, 0])
     signals = np.nan_to_num(log.words[:, 1:])
     return {
-        "satisfaction": view.value(satisfied, log.number),
-        "mood_last": view.value(view.last(felt), log.words[:, 0]),
+        "satisfaction": view.value(view.last(log.newest(rated)), log.number),
+        "mood_last": view.value(view.last(log.newest(felt)), log.words[:, 0]),
         "mood_lowest": view.value(view.last(_lowest(log, felt)), log.words[:, 0]),
         **{name: view.count(signals[:, i]) for i, name in enumerate(WORDS[1:])},
     }
 
 
-def _changed(log: Log, stands: np.ndarray) -> np.ndarray:
-    """Which standing events bring another value than the one before; the first only says how it began."""
-    rows = np.flatnonzero(stands)
+def _changed(log: Log, stands: np.ndarray, first: np.ndarray | None = None) -> np.ndarray:
+    """Which standing events bring another value than the one before them.
+
+    The first only says how it began, unless the ticket itself (`first`, shape (size,)) has said something else.
+    """
+    rows, opens = np.flatnonzero(stands), np.flatnonzero(_opens(log, stands))
     changed = np.zeros(len(log), dtype=bool)
-    if len(rows) > 1:
-        same_ticket = log.ticket[rows][1:] == log.ticket[rows][:-1]
-        changed[rows[1:]] = same_ticket & (log.value[rows][1:] != log.value[rows][:-1])
+    changed[rows[1:]] = log.value[rows[1:]] != log.value[rows[:-1]]
+    own = np.full(len(opens), None, dtype=object) if first is None else first[log.ticket[opens]]
+    changed[opens] = is_named(own) & (log.value[opens] != own)
     return changed
 
 
@@ -285,12 +327,11 @@ def _moments_of(chosen: np.ndarray, log: Log) -> np.ndarray:
 
 
 def _lowest(log: Log, felt: np.ndarray) -> np.ndarray:
-    """Which messages have a lower mood than all before them on their ticket."""
+    """Which messages have no better mood than any before them on their ticket."""
     rows = np.flatnonzero(felt)
     lowest = np.zeros(len(log), dtype=bool)
     if len(rows):
         rank = np.unique(-log.words[rows, 0], return_inverse=True)[1].astype(np.int64)
         key = log.ticket[rows] * (int(rank.max()) + 2) + rank
-        best = np.maximum.accumulate(key)
-        lowest[rows] = key > np.append(np.int64(-1), best[:-1])
+        lowest[rows] = key >= np.maximum.accumulate(key)
     return lowest

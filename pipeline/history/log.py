@@ -6,8 +6,13 @@ same thing, is counted but changes nothing: the newest by `occurred_at` stands.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +43,13 @@ _STATUS = {name: code for code, name in enumerate(STATUSES)}
 QUEUE, ASSIGNEE, PRIORITY, STATUS = "\x1fqueue", "\x1fassignee", "\x1fpriority", "\x1fstatus"
 """Tracks beside those of `field` events, which are named after their column."""
 
+_LARGEST = float(np.finfo(np.float32).max)
+_LAST = np.iinfo(np.int64).max
+
+
+KEYED = ("ticket_id", "kind", "side", "actor", "field", "value", "text")
+"""What an event says, besides its times."""
+
 
 @dataclass(frozen=True)
 class Log:
@@ -54,7 +66,7 @@ class Log:
     ticket : ndarray of int64
         Position of the ticket.
     received, occurred : ndarray of int64
-        Microseconds since 1970.
+        Microseconds since 1970. Nothing occurred after it was received.
     kind, side : ndarray of int8
         Codes of `KINDS` and `SIDES`.
     actor : ndarray of object
@@ -64,7 +76,7 @@ class Log:
     value : ndarray of object
         Its new value.
     number : ndarray of float64
-        The value as a number: code of a status, rank of a level, a count; nan where it is none.
+        The value as a number: code of a status, rank of a level, a count, a rating from 0 to 1; nan where it is none.
     words : ndarray of float32, shape (n, 4)
         `WORDS` of a customer's message; nan of any other event.
     """
@@ -91,6 +103,12 @@ class Log:
     def __len__(self) -> int:
         return len(self.ticket)
 
+    @cached_property
+    def _when(self) -> np.ndarray:
+        """Ticket and occurrence as one number, which rises with both."""
+        marks, rank = np.unique(self.occurred, return_inverse=True)
+        return np.asarray(self.ticket * (len(marks) + 1) + rank)
+
     def upto(self, tickets: np.ndarray, moments: np.ndarray) -> np.ndarray:
         """End (exclusive) of what was received before each moment, shape of `tickets`."""
         marks = np.unique(self.received)
@@ -100,35 +118,36 @@ class Log:
 
     def standing(self, track: str) -> np.ndarray:
         """Which events say the newest word on `track` when they are received, shape (n,), bool."""
-        rows = np.flatnonzero(self.track == track)
-        stands = np.zeros(len(self), dtype=bool)
-        if len(rows) == 0:
-            return stands
-        rank = np.unique(self.occurred[rows], return_inverse=True)[1].astype(np.int64)
-        key = self.ticket[rows] * (int(rank.max()) + 2) + rank
-        newest = np.maximum.accumulate(key)
-        stands[rows] = key >= np.append(np.int64(-1), newest[:-1])
+        return self.newest(self.track == track)
+
+    def newest(self, chosen: np.ndarray) -> np.ndarray:
+        """Which of the chosen events are their ticket's newest such when they are received, shape (n,), bool."""
+        rows = np.flatnonzero(chosen)
+        stands, when = np.zeros(len(self), dtype=bool), self._when[rows]
+        stands[rows] = when >= np.maximum.accumulate(when)
         return stands
 
     def last(self, chosen: np.ndarray, tickets: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Position of the last of the chosen events before each end; -1 where there is none."""
-        if len(self) == 0:
-            return np.full(len(ends), -1, dtype=np.int64)
-        latest = np.maximum.accumulate(np.where(chosen, np.arange(len(self)), -1))
-        found = np.where(ends > 0, latest[np.maximum(ends - 1, 0)], -1)
+        rows = np.flatnonzero(chosen)
+        found = np.append(rows, -1)[np.searchsorted(rows, ends) - 1]
         return np.where(found >= self.start[tickets], found, -1)
 
     def total(self, amounts: np.ndarray, tickets: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Sum of `amounts` of each ticket's events before its end, float64."""
-        sums = np.append(0.0, np.cumsum(amounts, dtype=np.float64))
-        return np.asarray(sums[ends] - sums[self.start[tickets]])
+        """Sum of whole `amounts` of each ticket's events before its end, float64; shape (rows,) or (rows, columns).
+
+        Whole numbers add up to the same in any company, so that a ticket's sums don't depend on the log's others.
+        """
+        sums = np.zeros((len(self) + 1, *amounts.shape[1:]), dtype=np.int64)
+        np.cumsum(amounts.astype(np.int64), axis=0, out=sums[1:])
+        return np.asarray(sums[ends] - sums[self.start[tickets]], dtype=np.float64)
 
     def first_of_its_kind(self, chosen: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Which of the chosen events bring a value that their ticket hadn't had, shape (n,), bool."""
+        """Which of the chosen events bring a value that their ticket hadn't had, shape (n,), bool; None is no value."""
         new = np.zeros(len(self), dtype=bool)
-        rows = np.flatnonzero(chosen)
+        rows = np.flatnonzero(chosen & is_named(values))
         if len(rows):
-            codes = pd.factorize(values[rows], use_na_sentinel=False)[0].astype(np.int64)
+            codes = pd.factorize(values[rows])[0].astype(np.int64)
             _, first = np.unique(self.ticket[rows] * (int(codes.max()) + 1) + codes, return_index=True)
             new[rows[first]] = True
         return new
@@ -146,30 +165,50 @@ def log_of(tickets: pd.DataFrame, events: pd.DataFrame, levels: Sequence[str] = 
     levels : sequence of str
         Priority levels, least urgent first.
     """
-    row = pd.Index(tickets["ticket_id"]).get_indexer(pd.Index(events["ticket_id"]))
-    known = (row >= 0) & events["received_at"].notna().to_numpy(bool) & events["kind"].isin(KINDS).to_numpy(bool)
-    events, row = events[known], row[known].astype(np.int64)
-    received = moments(events["received_at"])
-    occurred = moments(events["occurred_at"].fillna(events["received_at"]))
+    place = {name: at for at, name in enumerate(objects(tickets["ticket_id"]).tolist()) if name is not None}
+    row = np.array([place.get(name, -1) for name in events["ticket_id"].tolist()], dtype=np.int64)
+    kind, received = _codes(events["kind"], _KIND), moments(events["received_at"])
+    known = (row >= 0) & (received != NEVER) & (kind >= 0)
+    if not known.all():
+        events, row, kind, received = events[known], row[known], kind[known], received[known]
+    occurred = moments(events["occurred_at"])
+    occurred = np.where(occurred == NEVER, received, np.minimum(occurred, received))
     order = _order(events, row, received, occurred)
-    events, row, received, occurred = events.iloc[order], row[order], received[order], occurred[order]
-    kind = events["kind"].map(_KIND).to_numpy(np.int8)
-    track, value, number = _changes(events, kind, levels)
-    side = _sides(events, kind, objects(tickets["customer_id"])[row])
-    words = events[list(WORDS)].to_numpy(np.float32, na_value=np.nan)
+    texts = {name: objects(events[name])[order] for name in ("actor", "field", "value")}
+    row, kind = row[order], kind[order].astype(np.int8)
+    track, value, number = _changes(kind, texts["field"], texts["value"], levels)
+    side = _sides(kind, texts["actor"], objects(tickets["customer_id"])[row])
+    if "side" in events:
+        said = _codes(events["side"], _SIDE)[order]
+        side = np.where(said >= 0, said, side).astype(np.int8)
+    words = np.column_stack([events[name].to_numpy(np.float32, na_value=np.nan)[order] for name in WORDS])
     words[side != _SIDE["customer"]] = np.nan
     return Log(
         created=moments(tickets["created_at"]),
         first_queue=objects(tickets["queue"]),
         start=np.searchsorted(row, np.arange(len(tickets) + 1)),
-        ticket=row, received=received, occurred=occurred, kind=kind, side=side, actor=objects(events["actor"]),
+        ticket=row, received=received[order], occurred=occurred[order], kind=kind, side=side, actor=texts["actor"],
         track=track, value=value, number=number, words=words,
     )  # fmt: skip
 
 
 def moments(times: pd.Series) -> np.ndarray:
     """Times as whole microseconds, int64; a null one is `NEVER`."""
-    return np.asarray(times.astype("datetime64[us, UTC]").astype("int64"))
+    if not isinstance(times.dtype, pd.DatetimeTZDtype):
+        times = times.astype("datetime64[us, UTC]")
+    array: Any = times.array
+    return np.asarray(array.as_unit("us").asi8)
+
+
+def objects(values: pd.Series) -> np.ndarray:
+    """Strings, and None where there is none."""
+    nothing: Any = None
+    return np.array(values.to_numpy(dtype=object, na_value=nothing))
+
+
+def is_named(values: np.ndarray) -> np.ndarray:
+    """Where values that may be None are something, bool."""
+    return np.array([v is not None for v in values.tolist()], dtype=bool)
 
 
 def event_keys(events: pd.DataFrame) -> np.ndarray:
@@ -179,56 +218,71 @@ def event_keys(events: pd.DataFrame) -> np.ndarray:
     """
     if "key" in events:
         return events["key"].to_numpy(np.uint64)
-    named = ["ticket_id", "kind", "side", "actor", "field", "value", "text"]
-    texts = [events[n].fillna("\x00").astype(object) if n in events else pd.Series("\x00", events.index) for n in named]
-    times = [pd.Series(moments(events[n]), events.index) for n in ("occurred_at", "received_at")]
-    return pd.util.hash_pandas_object(pd.concat([*texts, *times], axis=1), index=False).to_numpy(np.uint64)
+    nothing = [None] * len(events)
+    said = [objects(events[name]).tolist() if name in events else nothing for name in KEYED]
+    times = [moments(events[name]).tolist() for name in ("occurred_at", "received_at")]
+    return np.array([event_key(*row) for row in zip(*said, *times, strict=True)], dtype=np.uint64)
+
+
+def event_key(*said: str | int | None) -> int:
+    """The number of one event: `KEYED`, and when it occurred and was received. It is stored, so no library makes it."""
+    return int.from_bytes(hashlib.blake2b(json.dumps(said).encode(), digest_size=8).digest(), "little")
 
 
 def _order(events: pd.DataFrame, row: np.ndarray, received: np.ndarray, occurred: np.ndarray) -> np.ndarray:
     """Sorted by ticket, receipt, occurrence, the source's order, and at last by what they say; repeats dropped."""
-    seq = events["seq"].fillna(np.iinfo(np.int64).max).to_numpy(np.int64)
+    seq = events["seq"] if events["seq"].dtype == "Int64" else events["seq"].astype("Int64")
     keys = event_keys(events)
-    order = np.lexsort((keys, seq, occurred, received, row))
+    order = np.lexsort((keys, seq.to_numpy(np.int64, na_value=_LAST), occurred, received, row))
     _, first = np.unique(keys[order], return_index=True)
     return np.asarray(order[np.sort(first)])
 
 
 def _changes(
-    events: pd.DataFrame, kind: np.ndarray, levels: Sequence[str]
+    kind: np.ndarray, fields: np.ndarray, value: np.ndarray, levels: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What each event changes, to which value, and that value as a number."""
-    fields, value = objects(events["field"]), objects(events["value"])
-    track = np.full(len(events), None, dtype=object)
-    track[kind == _KIND["field"]] = fields[kind == _KIND["field"]]
-    track[kind == _KIND["status"]] = STATUS
-    track[kind == _KIND["priority"]] = PRIORITY
-    assigned = kind == _KIND["assignment"]
+    track = np.full(len(kind), None, dtype=object)
+    of_field, assigned = kind == _KIND["field"], kind == _KIND["assignment"]
+    track[of_field] = fields[of_field]
     track[assigned] = np.where(fields[assigned] == "assignee", ASSIGNEE, QUEUE)
-    number = np.full(len(events), np.nan)
-    counted = (kind == _KIND["satisfaction"]) | (kind == _KIND["field"])
-    number[counted] = pd.to_numeric(pd.Series(value[counted], dtype="object"), errors="coerce").to_numpy(np.float64)
-    rank = {level: i for i, level in enumerate(levels)}
-    for name, codes in ((STATUS, _STATUS), (PRIORITY, rank)):
+    track[kind == _KIND["priority"]] = PRIORITY
+    again = kind == _KIND["reopened"]
+    value[again] = "open"
+    track[again | (kind == _KIND["status"])] = STATUS
+    number = np.full(len(kind), np.nan)
+    number[of_field] = _numbers(value[of_field])
+    rated = kind == _KIND["satisfaction"]
+    rating = _numbers(value[rated])
+    number[rated] = np.where((rating >= 0) & (rating <= 1), rating, np.nan)
+    for name, codes in ((STATUS, _STATUS), (PRIORITY, {level: i for i, level in enumerate(levels)})):
         rows = track == name
         number[rows] = [codes.get(v, np.nan) for v in value[rows]]
     track[(track == STATUS) & np.isnan(number)] = None  # a status that isn't known says nothing
     return track, value, number
 
 
-def _sides(events: pd.DataFrame, kind: np.ndarray, customer: np.ndarray) -> np.ndarray:
-    actor = objects(events["actor"])
-    named = np.array([a is not None for a in actor], dtype=bool)
-    side = np.where(named, np.where(actor == customer, _SIDE["customer"], _SIDE["agent"]), _SIDE["system"])
+def _numbers(texts: np.ndarray) -> np.ndarray:
+    found = {text: _number(text) for text in set(texts.tolist())}
+    return np.array([found[text] for text in texts.tolist()], dtype=np.float64)
+
+
+def _number(text: str | None) -> float:
+    """The number that a text is; nan for none, and for one that no table holds."""
+    try:
+        number = math.nan if text is None else float(text)
+    except ValueError:
+        return math.nan
+    return number if abs(number) <= _LARGEST else math.nan
+
+
+def _sides(kind: np.ndarray, actor: np.ndarray, customer: np.ndarray) -> np.ndarray:
+    side = np.where(actor == customer, _SIDE["customer"], _SIDE["agent"])
+    side[~is_named(actor)] = _SIDE["system"]
     side[kind == _KIND["created"]] = _SIDE["customer"]
-    if "side" in events:
-        said = events["side"].map(_SIDE).to_numpy(np.float64)
-        side = np.where(np.isnan(said), side, np.nan_to_num(said))
-    return side.astype(np.int8)
+    return side
 
 
-def objects(values: pd.Series) -> np.ndarray:
-    """Strings, and None where there is none."""
-    found = values.to_numpy(dtype=object, copy=True)
-    found[values.isna().to_numpy(bool)] = None
-    return np.asarray(found)
+def _codes(values: pd.Series, codes: Mapping[str, int]) -> np.ndarray:
+    """Code of each value; -1 for one that isn't known."""
+    return np.array([codes.get(name, -1) for name in values.tolist()], dtype=np.int64)

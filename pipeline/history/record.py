@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from pipeline.config import History as Settings
 from pipeline.history.amounts import amounts_of, no_amounts, outcome_amounts
 from pipeline.history.definitions import Definition
 from pipeline.history.identity import keys_of, links
-from pipeline.history.log import WORDS, event_keys, log_of, moments, objects
+from pipeline.history.log import SIDES, WORDS, event_keys, is_named, log_of, moments, objects
 from pipeline.history.mood import moods, signals
 from pipeline.tickets import schema
 from pipeline.tickets.clean import clean
@@ -27,8 +27,9 @@ EVENTS = ("ticket_id", "occurred_at", "received_at", "seq", "kind", "side", "act
 MOST_TRACKED = 12
 """So many source columns are followed besides queue, assignee and priority: those that change most often."""
 
+QUEUES = ("assignment_group", "queue", "group", "group_id", "team")
 ASSIGNEES = ("assigned_to", "assignee", "assignee_id", "owner")
-"""Source columns that name the person who has a ticket."""
+"""Source columns that name where a ticket lies, and the person who has it, if no outcome is made of them."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,12 @@ class Roles:
 
     @classmethod
     def of(cls, definitions: Mapping[str, Definition], events: pd.DataFrame) -> Roles:
-        """Queue and priority are what their outcomes are made of."""
+        """Queue and priority are what their outcomes are made of; else columns of a usual name."""
         queue, priority = (definitions[n].column if n in definitions else None for n in ("queue", "priority"))
         levels = definitions["priority"].levels if "priority" in definitions else ()
         named = set(events["field"].dropna())
-        return cls(queue, next((n for n in ASSIGNEES if n in named), None), priority, tuple(levels))
+        usual = next((n for n in QUEUES if n in named), None)
+        return cls(queue or usual, next((n for n in ASSIGNEES if n in named), None), priority, tuple(levels))
 
     def canonical(self, events: pd.DataFrame) -> pd.DataFrame:
         """The same events, those of the columns named here as assignments and priorities."""
@@ -100,6 +102,23 @@ class History:
     events: pd.DataFrame
     amounts: pd.DataFrame = field(default_factory=no_amounts)
     links: pd.DataFrame = field(default_factory=_no_links)
+
+    def by_ticket(self) -> History:
+        """The same facts, the events in order of their ticket's id: what `of` needs."""
+        return replace(self, events=self.events.sort_values("ticket_id", kind="stable"))
+
+    def of(self, ids: np.ndarray) -> History:
+        """What some tickets need, out of a history that is in order of tickets: their own events, all that surrounds.
+
+        Parameters
+        ----------
+        ids : ndarray of str
+        """
+        wanted, named = np.unique(ids.astype(object)), self.events["ticket_id"].to_numpy(dtype=object)
+        begin, end = np.searchsorted(named, wanted, side="left"), np.searchsorted(named, wanted, side="right")
+        rows = np.concatenate([np.arange(a, b) for a, b in zip(begin, end, strict=True)] or [np.zeros(0, dtype=int)])
+        known = self.tickets[self.tickets["ticket_id"].isin(wanted).to_numpy(bool)]
+        return replace(self, tickets=known, events=self.events.iloc[rows])
 
 
 def record(
@@ -159,21 +178,25 @@ def read_messages(events: pd.DataFrame, tickets: pd.DataFrame) -> pd.DataFrame:
     """`EVENTS` of events by the schema: messages are read for their mood and telling words, and dropped."""
     keys = event_keys(events)
     words = np.full((len(events), len(WORDS)), np.nan)
-    written = (events["kind"] == "reply").to_numpy(bool) & events["text"].notna().to_numpy(bool)
-    about = tickets.drop_duplicates("ticket_id").set_index("ticket_id")
-    own = objects(events["actor"]) == objects(events["ticket_id"].map(about["customer_id"]))
-    by_customer = (events["side"] == "customer").to_numpy(bool, na_value=False) | (events["side"].isna() & own)
-    rows = np.flatnonzero(written & by_customer)
-    if len(rows):
-        languages = objects(events["ticket_id"].iloc[rows].map(about["language"]))
-        words[rows] = message_words([clean(t) for t in events["text"].iloc[rows]], languages.tolist())
+    said, actor, text = (objects(events[name]) for name in ("side", "actor", "text"))
+    once = tickets.drop_duplicates("ticket_id")
+    row = pd.Index(once["ticket_id"]).get_indexer(pd.Index(events["ticket_id"]))
+    customer, language = (objects(once[name].iloc[row]) if len(once) else actor for name in ("customer_id", "language"))
+    by_customer = (said == "customer") | (~np.isin(said, SIDES) & (actor == customer) & is_named(actor))
+    rows = np.flatnonzero((events["kind"] == "reply").to_numpy(bool) & is_named(text) & by_customer & (row >= 0))
+    words[rows] = message_words([clean(t) for t in text[rows]], language[rows].tolist())
     told = events.assign(**{name: words[:, i] for i, name in enumerate(WORDS)}, key=keys)
     return told[list(EVENTS)].reset_index(drop=True)
 
 
-def message_words(texts: list[str], languages: list[Any]) -> np.ndarray:
-    """`WORDS` of cleaned messages, shape (n, 4)."""
-    return np.column_stack([moods(texts, languages), signals(texts, languages)])
+def message_words(texts: list[Any], languages: list[Any]) -> np.ndarray:
+    """`WORDS` of cleaned messages, shape (n, 4); None says nothing."""
+    words = np.zeros((len(texts), len(WORDS)), dtype=np.float32)
+    words[:, 0] = np.nan
+    rows = [row for row, text in enumerate(texts) if text]
+    written, spoken = [texts[row] for row in rows], [languages[row] for row in rows]
+    words[rows] = np.column_stack([moods(written, spoken), signals(written, spoken)])
+    return words
 
 
 def tracked_columns(events: pd.DataFrame, fields: list[str]) -> tuple[list[str], list[str]]:

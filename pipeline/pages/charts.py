@@ -38,7 +38,7 @@ def reliability(calibration: Calibration) -> Markup:
     """Probability said against the share that came true, one dot a bin; the stroke to the diagonal is the error."""
     top = min(1.0, nice_ceiling(max((max(b.predicted, b.observed) for b in calibration.bins), default=1.0)))
     x, y = Scale(0, top, LEFT, RIGHT), Scale(0, top, BOTTOM, TOP)
-    parts = _frame(x, y, "said", "came true")
+    parts = frame(x, y, "said", "came true")
     parts.append(line(x(0), y(0), x(top), y(top), "guide"))
     parts.append(text(x(top), y(top) - 5, "as said", anchor="end", class_="quiet"))
     for b in calibration.bins:
@@ -54,7 +54,7 @@ def risk_coverage(section: RiskCoverage) -> Markup:
     """Share wrong among the tickets that the machine keeps, surest first."""
     top = nice_ceiling(max((wrong for _, wrong in section.curve), default=1.0))
     x, y = Scale(0, 1, LEFT, RIGHT), Scale(0, top, BOTTOM, TOP)
-    parts = _frame(x, y, "routed by the machine, surest first", "wrong among them")
+    parts = frame(x, y, "routed by the machine, surest first", "wrong among them")
     for limit, kept in ((0.10, section.coverage_at_90), (0.05, section.coverage_at_95)):
         if limit < top and kept > 0:
             parts.append(line(x(0), y(limit), x(kept), y(limit), "guide"))
@@ -74,7 +74,7 @@ def risk_coverage(section: RiskCoverage) -> Markup:
 def gains(section: Gains) -> Markup:
     """Share of escalations found by share of tickets reviewed, riskiest first."""
     x, y = Scale(0, 1, LEFT, RIGHT), Scale(0, 1, BOTTOM, TOP)
-    parts = _frame(x, y, "tickets reviewed, riskiest first", "escalations found")
+    parts = frame(x, y, "tickets reviewed, riskiest first", "escalations found")
     parts.append(path([(x(0), y(0)), (x(section.base_rate), y(1)), (x(1), y(1))], "guide"))
     parts.append(path([(x(0), y(0)), (x(1), y(1))], "guide"))
     parts.append(text(x(0.99), y(1) - 5, "at best", anchor="end", class_="quiet"))
@@ -100,11 +100,11 @@ def precision_recall(section: Gains) -> Markup:
     steady = [p for r, p in section.precision_recall if r >= 0.05] or [p for _, p in section.precision_recall]
     top = min(1.0, nice_ceiling(1.05 * max([*steady, section.base_rate])))
     x, y = Scale(0, 1, LEFT, RIGHT), Scale(0, top, BOTTOM, TOP)
-    parts = _frame(x, y, "escalations found", "of those flagged, escalated")
+    parts = frame(x, y, "escalations found", "of those flagged, escalated")
     parts.append(line(x(0), y(section.base_rate), x(1), y(section.base_rate), "guide"))
     words = f"base rate {percent(section.base_rate)}"
     parts.append(text(x(0) + 5, y(section.base_rate) - 5, words, class_="quiet"))
-    parts.append(path(_steps([(x(a), y(b)) for a, b in section.precision_recall]), "curve"))
+    parts.append(path(steps([(x(a), y(b)) for a, b in section.precision_recall]), "curve"))
     label = f"Precision by recall; average precision {decimal(section.average_precision.value)}."
     return picture(parts, height=HEIGHT, label=label)
 
@@ -115,7 +115,7 @@ def promise(section: Promise) -> Markup:
     tops = [v for p in periods for v in (p.error.high, p.error.value) if v is not None]
     top = min(1.0, nice_ceiling(1.1 * max([*tops, section.asked or 0.0, 0.01])))
     y, step = Scale(0, top, 172.0, TOP), (MARGIN - LEFT) / max(len(periods), 1)
-    parts = [*_height_axis(y, "wrong among the routed"), line(LEFT, 172, MARGIN, 172, "axis")]
+    parts = [*height_axis(y, "wrong among the routed"), line(LEFT, 172, MARGIN, 172, "axis")]
     if section.asked is not None:
         parts.append(line(LEFT, y(section.asked), MARGIN, y(section.asked), "limit"))
         parts.append(text(MARGIN + 5, y(section.asked) - 3, "asked:", class_="quiet"))
@@ -203,9 +203,9 @@ def _routed_below(periods: Sequence[PromisePeriod], step: float) -> list[Markup]
     return parts
 
 
-def _frame(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
+def frame(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
     """Two quiet axes with ticks at round shares, and their names in words."""
-    parts = [*_height_axis(y, up), line(x.start, y.start, x.end, y.start, "axis")]
+    parts = [*height_axis(y, up), line(x.start, y.start, x.end, y.start, "axis")]
     for value in ticks(x.high):
         parts += [line(x(value), y.start, x(value), y.start + 4, "axis")]
         parts.append(text(x(value), y.start + 18, percent(value), anchor="middle"))
@@ -213,7 +213,7 @@ def _frame(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
     return parts
 
 
-def _height_axis(y: Scale, up: str) -> list[Markup]:
+def height_axis(y: Scale, up: str) -> list[Markup]:
     parts = [text(2, 10, f"{up} ↑", class_="quiet"), line(LEFT, y.start, LEFT, y.end, "axis")]
     for value in ticks(y.high):
         parts.append(line(LEFT - 4, y(value), LEFT, y(value), "axis"))
@@ -229,7 +229,7 @@ def _beside(x: float, y: float, lines: Sequence[str]) -> list[Markup]:
     return [text(at, first + 15 * i, words, anchor=anchor, class_="strong") for i, words in enumerate(lines)]
 
 
-def _steps(points: Sequence[tuple[float, float]]) -> Curve:
+def steps(points: Sequence[tuple[float, float]]) -> Curve:
     """Precision holds from the last recall up to this one: horizontal, then vertical."""
     drawn: list[tuple[float, float]] = []
     for x, y in points:

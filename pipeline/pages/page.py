@@ -13,10 +13,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pipeline.pages import charts, formats, sparks, words
+from pipeline.pages import charts, charts_backtest, charts_waiting, formats, sparks, words
+from pipeline.pages.backtest import Replay, cautions, summary
 from pipeline.pages.figures import Metric, Slice, Slices
 from pipeline.pages.findings import MIN_TICKETS_PER_WORD, ClassWords, LabelLife, Queue, Taxonomy
 from pipeline.pages.report import ModelReport, Report
+from pipeline.pages.waiting import age_words
 
 SHOWN = {"suspects": 40, "ids": 5, "classes": 12, "alive": 30, "dead": 15, "slices": 24, "confusions": 12, "rest": 25}
 """How many entries of a list stand on the page before the rest is folded away or counted."""
@@ -28,10 +30,18 @@ def render(report: Report) -> str:
     Everything that comes from outside (labels, queues, ids, columns) is escaped; no style or script but our own may
     run (a content security policy names the style sheet's hash).
     """
+    return _filled("report.html.j2", report=report)
+
+
+def render_replay(replay: Replay) -> str:
+    """The page of a backtest; what `render` promises holds for it too."""
+    return _filled("backtest.html.j2", replay=replay, summary=summary(replay), cautions=cautions(replay))
+
+
+def _filled(template: str, **values: Any) -> str:
     style = _resource("report.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    template = _environment().get_template("report.html.j2")
-    return template.render(report=report, style=Markup(style), style_hash=digest)
+    return _environment().get_template(template).render(**values, style=Markup(style), style_hash=digest)
 
 
 def baseline_names(report: Report) -> list[str]:
@@ -116,6 +126,7 @@ _VIEWS: tuple[Callable[..., Any], ...] = (
     by_queue,
     grouped,
     gap,
+    age_words,
 )
 """What the templates may call."""
 
@@ -133,7 +144,15 @@ def _environment() -> jinja2.Environment:
     for name in ("percent", "share", "decimal", "visible", "count", "interval", "metric_words", "shorten"):
         environment.filters[name] = getattr(formats, name)
     environment.filters["named"] = named
-    environment.globals.update(charts=charts, sparks=sparks, words=words, shown=SHOWN, plural=formats.plural)
+    environment.globals.update(
+        charts=charts,
+        waiting_charts=charts_waiting,
+        backtest_charts=charts_backtest,
+        sparks=sparks,
+        words=words,
+        shown=SHOWN,
+        plural=formats.plural,
+    )
     for function in _VIEWS:
         environment.globals[function.__name__] = function
     return environment

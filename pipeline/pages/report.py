@@ -24,6 +24,7 @@ from pipeline.pages.figures import (
     Slices,
 )
 from pipeline.pages.findings import Audit, ClassWords, DataNotes, Drift, Queue, Reproduction, Taxonomy
+from pipeline.pages.waiting import Waiting
 
 ModelName = Literal["topic", "queue", "priority", "escalation"]
 FitName = Literal["inner splits", "final fit"]
@@ -123,6 +124,7 @@ class ModelReport:
     calibration: Calibration | None = None
     risk_coverage: RiskCoverage | None = None
     gains: Gains | None = None
+    waiting: Waiting | None = None
     out_of_scope: OutOfScope | None = None
     confusions: tuple[ConfusionPair, ...] | None = None
     level_confusion: LevelConfusion | None = None

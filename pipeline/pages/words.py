@@ -13,7 +13,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "topic": ("calibration", "risk_coverage", "out_of_scope", "confusions", "classes", "slices", "words"),
     "queue": ("calibration", "risk_coverage", "confusions", "classes", "slices", "words"),
     "priority": ("calibration", "level_confusion", "confusions", "slices", "words"),
-    "escalation": ("calibration", "gains", "slices", "words"),
+    "escalation": ("calibration", "gains", "waiting", "slices", "words"),
 }
 """Sections that a model's part has when everything was measured."""
 
@@ -21,6 +21,7 @@ SECTION_WORDS = {
     "calibration": "calibration",
     "risk_coverage": "share wrong by share routed",
     "gains": "gains at a given capacity for review",
+    "waiting": "the risk as tickets wait",
     "out_of_scope": "out-of-scope tickets",
     "confusions": "most confused labels",
     "level_confusion": "true by predicted level",

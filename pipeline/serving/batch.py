@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -37,11 +38,14 @@ class Settings:
         Whether a finished output may be replaced.
     summary : Path, optional
         Where the run's summary goes; default: beside the output, `OUT.summary.json`.
+    seen : mapping
+        Which history is looked at, and as of when: a resumed run must have the same.
     """
 
     explain: bool = False
     force: bool = False
     summary: Path | None = None
+    seen: Mapping[str, str] = field(default_factory=dict)
 
 
 def score_file(
@@ -175,6 +179,7 @@ def _header(intake: Intake, scorer: Scores, form: sink.Format, settings: Setting
         "explain": settings.explain,
         "format": asdict(form),
         "now": now.isoformat(),
+        **settings.seen,
     }
 
 

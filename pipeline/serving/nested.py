@@ -28,6 +28,7 @@ _TYPES: dict[str, pa.DataType] = {
     "articles": pa.list_(_struct(article_id=_TEXT, title=_TEXT, url=_TEXT, probability=_NUMBER)),
     "similar": pa.list_(_struct(ticket_id=_TEXT, probability=_NUMBER)),
     "reply": _struct(text=_TEXT, source=_TEXT, probability=_NUMBER),
+    "changed": pa.list_(_TEXT),
     "auto_answer": _struct(article_id=_TEXT, probability=_NUMBER),
     "explanation": _struct(topic=_DECISION, priority=_DECISION, escalation=_DECISION, articles=pa.list_(_TEXT)),
 }

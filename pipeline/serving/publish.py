@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.serving import sink, tally
 from pipeline.serving.faults import point
@@ -16,6 +17,9 @@ from pipeline.serving.resume import State, outline, seal
 from pipeline.serving.scores import Scores
 from pipeline.serving.summary import LISTED_REJECTS, Summary, summarise
 from pipeline.serving.work import Work, sync, sync_folder, writing
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def side_files(out: Path, summary: Path | None = None) -> dict[str, Path]:
@@ -54,7 +58,7 @@ def publish(work: Work, out: Path, scorer: Scores, state: State, *, summary: Pat
     return told
 
 
-def write_summary(summary: Summary, path: Path) -> None:
+def write_summary(summary: DataclassInstance, path: Path) -> None:
     """Write a summary as JSON; the file appears whole or not at all."""
     draft = path.with_name(f".{path.name}.part")
     with writing(path.parent):

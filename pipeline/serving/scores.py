@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from pipeline.history.record import History
+
 
 class Scores(Protocol):
     """A loaded scorer, as far as the doors know it (`pipeline.scorer.Scorer` is one)."""
@@ -26,5 +28,28 @@ class Scores(Protocol):
         ...
 
     def score(self, tickets: pd.DataFrame, *, explain: bool = False) -> pd.DataFrame:
+        """One scored row for each ticket, in order."""
+        ...
+
+
+class AsOfScores(Protocol):
+    """A loaded scorer that is given the history with the tickets (`pipeline.scorer.Scorer` is one)."""
+
+    @property
+    def version(self) -> str:
+        """Which scorer this is."""
+        ...
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Priority levels, least urgent first; empty without a priority model."""
+        ...
+
+    @property
+    def queue_column(self) -> str | None:
+        """Column of tickets that names their first queue: the history is asked for that queue."""
+        ...
+
+    def score(self, tickets: pd.DataFrame, *, history: History | None = None, explain: bool = False) -> pd.DataFrame:
         """One scored row for each ticket, in order."""
         ...

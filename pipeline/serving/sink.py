@@ -28,6 +28,8 @@ from pipeline.tickets import schema
 ROW_GROUP_CHUNKS = 8
 """Chunks in one row group of a Parquet file: large groups read faster, small ones take less memory to write."""
 
+Columns = Sequence[schema.Column]
+
 _SUFFIXES = ".csv, .jsonl or .parquet (.csv.gz and .jsonl.gz are written gzipped)"
 
 
@@ -61,18 +63,27 @@ def format_of(out: Path) -> Format:
     )
 
 
-def arrow_schema(levels: Sequence[str]) -> pa.Schema:
+def arrow_schema(levels: Sequence[str], columns: Columns = schema.SCORED) -> pa.Schema:
     """Types of the scored columns in Parquet, whatever the rows hold."""
-    kinds = [nested_type(c.name, levels) if c.kind == "json" else schema.arrow_type(c) for c in schema.SCORED]
-    return pa.schema([pa.field(c.name, kind) for c, kind in zip(schema.SCORED, kinds, strict=True)])
+    kinds = [nested_type(c.name, levels) if c.kind == "json" else schema.arrow_type(c) for c in columns]
+    return pa.schema([pa.field(c.name, kind) for c, kind in zip(columns, kinds, strict=True)])
 
 
 def encode(scored: pd.DataFrame, form: Format, levels: Sequence[str]) -> bytes:
     """The bytes of one chunk, without a header (a chunk of Parquet is an Arrow file until it is assembled)."""
     if form.kind == "parquet":
         return _arrow_file(scored, levels)
-    data = (_csv_lines if form.kind == "csv" else _json_lines)(_columns(scored))
-    return _gzip(data) if form.gzipped else data
+    return _text(scored, form, schema.SCORED)
+
+
+def whole(scored: pd.DataFrame, form: Format, levels: Sequence[str], columns: Columns = schema.SCORED) -> bytes:
+    """The bytes of a file that is small enough to be made at once; without rows it has a header all the same."""
+    if form.kind == "parquet":
+        buffer = pa.BufferOutputStream()
+        pq.write_table(_arrow_table(scored, levels, columns), buffer, compression="zstd")
+        return bytes(buffer.getvalue())
+    header = _csv_header(columns) if form.kind == "csv" else b""
+    return (_gzip(header) if form.gzipped else header) + _text(scored, form, columns)
 
 
 def assemble(
@@ -82,7 +93,7 @@ def assemble(
     if form.kind == "parquet":
         _assemble_parquet(chunks, target, levels, step)
         return
-    header = _csv_header() if form.kind == "csv" else b""
+    header = _csv_header(schema.SCORED) if form.kind == "csv" else b""
     target.write(_gzip(header) if form.gzipped else header)  # an empty gzip member makes an empty file a valid one
     for chunk in chunks:
         with chunk.open("rb") as source:
@@ -108,12 +119,16 @@ def _assemble_parquet(
 
 
 def _arrow_file(scored: pd.DataFrame, levels: Sequence[str]) -> bytes:
-    kinds = arrow_schema(levels)
-    columns = [_arrow_column(scored[c.name], c, kinds.field(c.name).type) for c in schema.SCORED]
-    buffer = pa.BufferOutputStream()
-    with pa.ipc.new_file(buffer, kinds) as writer:
-        writer.write_table(pa.Table.from_arrays(columns, schema=kinds))
+    table, buffer = _arrow_table(scored, levels, schema.SCORED), pa.BufferOutputStream()
+    with pa.ipc.new_file(buffer, table.schema) as writer:
+        writer.write_table(table)
     return bytes(buffer.getvalue())
+
+
+def _arrow_table(scored: pd.DataFrame, levels: Sequence[str], columns: Columns) -> pa.Table:
+    kinds = arrow_schema(levels, columns)
+    arrays = [_arrow_column(scored[c.name], c, kinds.field(c.name).type) for c in columns]
+    return pa.Table.from_arrays(arrays, schema=kinds)
 
 
 def _arrow_column(values: pd.Series, column: schema.Column, kind: pa.DataType) -> pa.Array:
@@ -129,8 +144,10 @@ def _arrow_column(values: pd.Series, column: schema.Column, kind: pa.DataType) -
     return pa.array(rows, type=kind)
 
 
-def _columns(scored: pd.DataFrame) -> list[list[Any]]:
-    return [_plain(scored[c.name], c.kind) for c in schema.SCORED]
+def _text(scored: pd.DataFrame, form: Format, columns: Columns) -> bytes:
+    values = [_plain(scored[c.name], c.kind) for c in columns]
+    data = (_csv_lines if form.kind == "csv" else _json_lines)(values, columns)
+    return _gzip(data) if form.gzipped else data
 
 
 def _plain(values: pd.Series, kind: schema.Kind) -> list[Any]:
@@ -167,21 +184,21 @@ def _json_value(value: Any) -> Any:
 _as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_value).encode
 
 
-def _json_lines(columns: list[list[Any]]) -> bytes:
-    names = schema.names("scored")
-    lines = (_as_json(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
+def _json_lines(values: list[list[Any]], columns: Columns) -> bytes:
+    names = [c.name for c in columns]
+    lines = (_as_json(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True))
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
 
 
-def _csv_lines(columns: list[list[Any]]) -> bytes:
-    for position, column in enumerate(schema.SCORED):
+def _csv_lines(values: list[list[Any]], columns: Columns) -> bytes:
+    for position, column in enumerate(columns):
         if column.kind == "json":
-            columns[position] = [None if v is None else _as_json(v) for v in columns[position]]
-    return _csv_bytes(list(zip(*columns, strict=True)))
+            values[position] = [None if v is None else _as_json(v) for v in values[position]]
+    return _csv_bytes(list(zip(*values, strict=True)))
 
 
-def _csv_header() -> bytes:
-    return _csv_bytes([schema.names("scored")])
+def _csv_header(columns: Columns) -> bytes:
+    return _csv_bytes([[c.name for c in columns]])
 
 
 def _csv_bytes(rows: list[Sequence[Any]]) -> bytes:

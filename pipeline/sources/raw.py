@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pipeline.config import nearest
+from pipeline.config import History, nearest
 from pipeline.errors import ConfigError, MappingError, OutputError
 from pipeline.history.definitions import Definition, parse_definitions, source_columns
 from pipeline.history.events import merge_events
@@ -26,10 +28,12 @@ __all__ = [
     "Raw",
     "Summary",
     "add",
+    "kept_still",
     "known_tickets",
     "load_raw",
     "merged",
     "prior_record",
+    "raw_batches",
     "relabel",
     "summary_of",
 ]
@@ -85,10 +89,44 @@ def load_raw(folder: Path) -> Raw:
     return Raw(**frames, outcomes_as_written=said["outcomes"], imports=said["imports"])
 
 
+@contextmanager
+def kept_still(folder: Path) -> Iterator[dict[str, Any]]:
+    """No import changes RAW_DIR until the block ends; gives the outcomes as they were written.
+
+    Raises
+    ------
+    InputError
+        For a folder that no import made.
+    OutputError
+        An import is writing it.
+    """
+    record(folder)
+    with locked(folder, shared=True):
+        finish(folder)
+        yield record(folder)["outcomes"]
+
+
+def raw_batches(folder: Path, name: str, columns: Sequence[str], *, rows: int) -> Iterator[pd.DataFrame]:
+    """Some columns of a frame of RAW_DIR, by their schema, some rows at a time; columns that aren't there are null.
+
+    Raises
+    ------
+    InputError
+        For a damaged file.
+    """
+    for batch in files.parquet_batches(folder / f"{name}.parquet", columns, rows=rows):
+        yield schema.conform(batch, name)
+
+
 def relabel(
-    raw: Raw, outcomes: dict[str, Any], *, where: str = "params.yaml: outcomes"
+    raw: Raw, outcomes: dict[str, Any], *, customers: History | None = None, where: str = "params.yaml: outcomes"
 ) -> tuple[dict[str, Definition], pd.DataFrame]:
     """The outcomes by the import's definitions and those of params.yaml, which win; null there drops one.
+
+    Parameters
+    ----------
+    customers : History, optional
+        Who counts as one customer, as for `derive`.
 
     Raises
     ------
@@ -109,7 +147,7 @@ def relabel(
                     + "name it in the mapping (outcomes, or events: {track: [...]}) and import again",
                 )
     check_values(raw.tickets, raw.events, definitions, where=where)
-    return definitions, derive(raw.tickets, raw.events, definitions, articles=raw.articles)
+    return definitions, derive(raw.tickets, raw.events, definitions, articles=raw.articles, customers=customers)
 
 
 def merged(outcomes: dict[str, Any], winning: dict[str, Any]) -> dict[str, Any]:

@@ -106,13 +106,14 @@ def _reject_lines(rejects: pd.DataFrame) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """One import at a time: a second one is refused."""
+def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """One import at a time, and none while somebody reads all of it (`shared`): a second one is refused."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise OutputError("another import is writing this folder", where=str(folder), do="wait for it") from error
+        what = "another import is writing this folder" + ("" if shared else ", or `triage remember` is reading it")
+        raise OutputError(what, where=str(folder), do="wait for it") from error
     finally:
         os.close(handle)

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -140,19 +140,44 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     InputError
         For a missing or damaged file, or a column that isn't there.
     """
+    with _parquet(path) as source:
+        missing = sorted(set(columns or []) - set(source.schema_arrow.names))
+        table = source.read(columns=None if missing else columns)
+    if missing:
+        raise InputError("a column is missing", where=str(path), got=", ".join(missing), do="write the file again")
+    return _frame(table)
+
+
+def parquet_batches(path: Path, columns: Sequence[str], *, rows: int) -> Iterator[pd.DataFrame]:
+    """The same some rows at a time, so that memory doesn't grow with the file; columns that aren't there are left out.
+
+    Raises
+    ------
+    InputError
+        For a missing or damaged file.
+    """
+    with _parquet(path) as source:
+        there = [name for name in columns if name in source.schema_arrow.names]
+        for group in range(source.num_row_groups):  # one reader over all of them would keep what it has read
+            for batch in source.iter_batches(rows, row_groups=[group], columns=there):
+                yield _frame(pa.Table.from_batches([batch]))
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """An open file; what is wrong with it becomes an `InputError`."""
     if not path.is_file():
         raise InputError("no such file", where=str(path), do="run the stage or the import that writes it")
     try:
         with path.open("rb") as stream:
-            source = pq.ParquetFile(stream)
-            missing = sorted(set(columns or []) - set(source.schema_arrow.names))
-            table = source.read(columns=None if missing else columns)
+            yield pq.ParquetFile(stream)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
             "the Parquet file can't be read", where=str(path), got=type(error).__name__, do="write it again"
         ) from error
-    if missing:
-        raise InputError("a column is missing", where=str(path), got=", ".join(missing), do="write the file again")
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
     return cast(pd.DataFrame, table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
 
 

@@ -83,7 +83,9 @@ EVENTS: tuple[Column, ...] = (
     ),
     Column("actor", "string", "who did it, as the source names them", "when it happened"),
     Column(
-        "field", "string", "of a `field`: the source's column name; of an assignment to a person: assignee",
+        "field",
+        "string",
+        "of a `field`: the source's column name; of an assignment to a person: assignee",
         "when it happened",
     ),
     Column(
@@ -121,7 +123,7 @@ SCORED: tuple[Column, ...] = (
     Column("topic_candidates", "json", "the best labels: [{label, probability}]", "by the scorer"),
     Column("topic_oos_score", "number", "0..1, higher is further from every known topic", "by the scorer"),
     Column("queue", "string", "where the ticket goes; the triage queue when a person decides", "by the scorer"),
-    Column("queue_reason", "string", "model, rule:NAME, abstained, or fallback:CODE", "by the scorer"),
+    Column("queue_reason", "string", "model, rule:NAME, abstained, person, or fallback:CODE", "by the scorer"),
     Column("priority", "string", "the level that costs least to be wrong about", "by the scorer"),
     Column("priority_confidence", "number", "calibrated probability of that level", "by the scorer"),
     Column("priority_probabilities", "json", "{level: probability}, least urgent first", "by the scorer"),

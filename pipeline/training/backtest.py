@@ -8,14 +8,16 @@ caller counts in office hours.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pipeline.errors import InputError
-from pipeline.training.curves import Floats, Integers, as_floats
+from pipeline.pages.backtest import Backtest, Replayed, Waits
+from pipeline.training.curves import Floats, Integers, as_floats, thin
+
+__all__ = ["Backtest", "Choice", "Index", "Replayed", "Waits", "compare", "simulate"]
 
 Index = Callable[[Integers, float], ArrayLike]
 """`index(tickets, now)`: how much it matters to take each of the waiting tickets (positions) now; the largest first."""
@@ -23,64 +25,6 @@ Index = Callable[[Integers, float], ArrayLike]
 Choice = Index | Floats | None
 """An order of taking tickets: an index that is asked again whenever a hand is free, or one fixed number a ticket (the
 largest first), or None: first come, first served. Equal ones are taken in order of arrival, nan last."""
-
-
-@dataclass(frozen=True)
-class Waits:
-    """Hours from arrival to the start of handling, of some tickets; nan where there are none."""
-
-    tickets: int
-    median: float
-    p90: float
-    mean: float
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """What one order led to.
-
-    Attributes
-    ----------
-    urgent, rest : Waits
-        Of the tickets that turned out urgent, and of those that didn't: the price that the rest pays.
-    sla_missed : float
-        Share of the tickets with a deadline whose handling started after it; nan without deadlines.
-    handled : int
-        Tickets done by the time of the last arrival.
-    mean_queue : float
-        Tickets waiting, averaged over the time from the first arrival to the last; nan if that is no time at all.
-    """
-
-    urgent: Waits
-    rest: Waits
-    sla_missed: float
-    handled: int
-    mean_queue: float
-
-
-@dataclass(frozen=True)
-class Backtest:
-    """The same tickets and the same hands under three orders.
-
-    Attributes
-    ----------
-    first_come, predicted : Replayed
-        First come, first served; the order that was asked for.
-    oracle : Replayed
-        Urgent ones first, with the truth known: where all take equally long, no order has a lower mean wait of the
-        urgent ones.
-    load : float
-        Hours of work over the hands' hours from the first arrival to the last: well below 1 there is nothing to order,
-        above 1 the queue grows. nan if that is no time at all.
-    assumptions : tuple of str
-        Sentences that a reader must know.
-    """
-
-    first_come: Replayed
-    predicted: Replayed
-    oracle: Replayed
-    load: float
-    assumptions: tuple[str, ...]
 
 
 def compare(
@@ -91,6 +35,7 @@ def compare(
     predicted: Choice,
     urgent: ArrayLike,
     deadline_hours: ArrayLike | None = None,
+    counted_from_hours: float = -np.inf,
     stated: tuple[str, ...] = (),
 ) -> Backtest:
     """Replay the tickets first come, first served, in the predicted order, and with the truth known.
@@ -100,10 +45,11 @@ def compare(
     arrivals_hours, handling_hours, hands, predicted
         As in `simulate`.
     urgent : array of bool or float, shape (n,)
-        What turned out: 1 urgent, 0 not, nan unknown. Unknown tickets are handled but stand in neither group; so are
-        the weeks at the beginning that only fill the queue, where the caller says nan.
+        What turned out: 1 urgent, 0 not, nan unknown. Unknown tickets are handled but stand in neither group.
     deadline_hours : array of float, shape (n,), optional
         Latest start in time, on the clock of the arrivals; nan: no deadline.
+    counted_from_hours : float
+        Tickets that arrive earlier only fill the queue: they stand in neither group, and their deadlines don't count.
     stated : tuple of str
         Further sentences for `assumptions`, such as how hours are counted and where handling times come from.
 
@@ -116,12 +62,15 @@ def compare(
     truth = _alike(as_floats(urgent), arrivals, "urgent")
     deadlines = np.full(len(arrivals), np.nan) if deadline_hours is None else as_floats(deadline_hours)
     _alike(deadlines, arrivals, "deadline_hours")
+    counted = arrivals >= counted_from_hours
+    unknown = int(np.isnan(truth[counted]).sum())
+    truth, deadlines = (np.where(counted, values, np.nan) for values in (truth, deadlines))
     orders: tuple[Choice, ...] = (None, predicted, (truth == 1).astype(np.float64))
     starts = [simulate(arrivals, handling, hands, choose) for choose in orders]
     first, wanted, known = (_replayed(arrivals, handling, s, truth, deadlines) for s in starts)
     offered = float(np.ptp(arrivals)) * hands if len(arrivals) else 0.0
     load = float(handling.sum()) / offered if offered > 0 else np.nan
-    return Backtest(first, wanted, known, load, (*_assumptions(handling, hands, truth), *stated))
+    return Backtest(first, wanted, known, load, (*_assumptions(handling, hands, unknown), *stated))
 
 
 def simulate(arrivals_hours: ArrayLike, handling_hours: ArrayLike, hands: int, choose: Choice = None) -> Floats:
@@ -220,21 +169,22 @@ def _waits(hours: Floats) -> Waits:
     if not len(hours):
         return Waits(0, np.nan, np.nan, np.nan)
     median, p90 = np.quantile(hours, [0.5, 0.9])
-    return Waits(len(hours), float(median), float(p90), float(hours.mean()))
+    within = thin(np.sort(hours), np.arange(1, len(hours) + 1) / len(hours))
+    curve = tuple(zip(*(values.tolist() for values in within), strict=True))
+    return Waits(len(hours), float(median), float(p90), float(hours.mean()), curve)
 
 
-def _assumptions(handling: Floats, hands: int, truth: Floats) -> tuple[str, ...]:
+def _assumptions(handling: Floats, hands: int, unknown: int) -> tuple[str, ...]:
     people = "1 hand takes" if hands == 1 else f"{hands} hands take"
-    unknown = int(np.isnan(truth).sum())
     said = [
-        f"The {len(handling)} tickets arrive when they did; {people} one at a time, and none is put down unfinished.",
+        f"The {len(handling):,} tickets arrive when they did; {people} one at a time, and none is put down unfinished.",
         _handling_words(handling),
         "A free hand takes a waiting ticket at once, always the one that the order puts first.",
         "Nothing waits at the beginning; after the last arrival the rest is worked off, and every wait counts whole.",
         "Whether a ticket turns out urgent doesn't depend on when it is taken.",
     ]
     if unknown:
-        said.append(f"What became of {unknown} tickets isn't known: they are handled, but stand in neither group.")
+        said.append(f"What became of {unknown:,} tickets isn't known: they are handled, but stand in neither group.")
     return tuple(said)
 
 

@@ -8,11 +8,15 @@ import numpy as np
 
 from pipeline.calibration import Platt, sigmoid
 from pipeline.config import Escalation
+from pipeline.estimators.course import AGES, CourseModel
 from pipeline.estimators.escalation import EscalationModel
 from pipeline.estimators.maturity import maturity_weights
 from pipeline.estimators.members import CANDIDATES, Weighted, possible, weighted
 from pipeline.features.build import Blocks
+from pipeline.training import courses
+from pipeline.training.courses import InnerCourse
 from pipeline.training.metrics import ranking_metrics
+from pipeline.training.snapshots import Snapshots
 from pipeline.training.split import Fold, Plan
 from pipeline.training.topics import Inner, Say
 
@@ -38,14 +42,26 @@ class Times:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """The tickets as of later ages, and the names of the numbers of a moment."""
+
+    snapshots: Snapshots
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class MadeEscalation:
-    """A model and how it came about; see `topics.Made`. `inner.probabilities` has two columns."""
+    """A model and how it came about; see `topics.Made`. `inner.probabilities` has two columns.
+
+    `course` holds inner risks as of later ages, where there is a history.
+    """
 
     model: EscalationModel
     inner: Inner
     chosen: dict[str, str]
     trained: np.ndarray
     tried: list[dict[str, float | str]]
+    course: InnerCourse | None = None
 
 
 def make(
@@ -55,6 +71,7 @@ def make(
     plan: Plan,
     *,
     times: Times | None,
+    seen: Seen | None = None,
     settings: Escalation,
     seed: int,
     say: Say,
@@ -69,6 +86,8 @@ def make(
     outcome : ndarray of 0 and 1, shape (all rows,)
     rows : ndarray of int
         Rows whose outcome is known, oldest first: what `plan` splits.
+    seen : Seen, optional
+        The tickets at later ages.
     """
     candidates = possible(blocks, settings.candidates) or possible(blocks, list(CANDIDATES))
     choose = [_as_of_then(f, times) for f in plan.choose]
@@ -89,18 +108,37 @@ def make(
     members = candidates[name]
     say(f"chosen: {name}")
     late = bool(np.abs(weight[rows] - 1.0).max() > LATE)
-    platt = Platt() if late else Platt.fit(sigmoid(found[name]), outcome[looked])
+    platt = judging = Platt() if late else Platt.fit(sigmoid(found[name]), outcome[looked])
+    creation = dict(zip(looked.tolist(), found[name].tolist(), strict=True))
+    calibrate = choose
     if plan.dated:
         calibrate = [_as_of_then(f, times) for f in plan.calibrate]
-        seen = np.concatenate([f.look for f in calibrate])
+        judged = np.concatenate([f.look for f in calibrate])
         later = weighted(_look(members, blocks, outcome, calibrate, times, seed), members)
-        inner = _inner(seen, outcome, platt.apply(sigmoid(later)))
-        both, pooled = np.concatenate([looked, seen]), np.concatenate([found[name], later])
+        creation |= dict(zip(judged.tolist(), later.tolist(), strict=True))
+        inner = _inner(judged, outcome, platt.apply(sigmoid(later)))
+        both, pooled = np.concatenate([looked, judged]), np.concatenate([found[name], later])
         platt = Platt() if late else Platt.fit(sigmoid(pooled), outcome[both])
     else:
         inner = _inner(looked, outcome, platt.apply(sigmoid(found[name])))
     final = _fit(members, blocks, outcome, rows, times, None if times is None else times.cut, seed)
-    return MadeEscalation(replace(final, platt=platt), inner, {"candidate": name}, rows, tried)
+    chosen = {"candidate": name}
+    if times is None or seen is None:
+        return MadeEscalation(replace(final, platt=platt), inner, chosen, rows, tried)
+    sight = courses.sight_of(seen.names, seen.snapshots)
+    task = courses.Task(blocks, outcome, times.created, times.known, times.cut, seen.snapshots, sight, seed)
+    course = courses.make(task, tuple(choose), tuple(calibrate), creation, rows)
+    if course is None:
+        say("too few tickets were open at later ages: the risk is that at creation")
+        return MadeEscalation(replace(final, platt=platt), inner, chosen, rows, tried)
+    say("joined with the course of the tickets")
+    chosen |= {f"at {a:g} h": f"{c:.2f} creation + {k:.2f} course" for a, (c, k, _) in _ages(course[0])}
+    seen_then = replace(course[1], alone=judging.apply(sigmoid(course[1].alone)))
+    return MadeEscalation(replace(final, platt=platt, course=course[0]), inner, chosen, rows, tried, seen_then)
+
+
+def _ages(course: CourseModel) -> list[tuple[float, np.ndarray]]:
+    return list(zip(AGES, course.joints, strict=True))
 
 
 def _as_of_then(fold: Fold, times: Times | None) -> Fold:

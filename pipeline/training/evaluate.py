@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline.history.definitions import OUT_OF_SCOPE, source_columns
+from pipeline.history.definitions import OUT_OF_SCOPE, Definition, source_columns
+from pipeline.history.record import History, record
 from pipeline.pages.findings import ClassWords, DataNotes
 from pipeline.pages.report import Fit, Header, ModelReport, Report
 from pipeline.scorer import Scorer
 from pipeline.sources.raw import Raw, load_raw, relabel
 from pipeline.training import notes, world
+from pipeline.training.ages import of_served as waited_of_served
 from pipeline.training.audit import give_away_columns
 from pipeline.training.baselines import PLAIN_ROWS, Lesson, majority, plain_rows, rivals
 from pipeline.training.judge import NO_BETTER, Standing, absent, judge
 from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX
+from pipeline.training.leak import Facts, leak
 from pipeline.training.looked import MODEL_NAMES, Context, Looked
 from pipeline.training.looks import of_served
 from pipeline.training.realised import Routed, realised, right_queue, routed, working_point
@@ -26,6 +29,7 @@ from pipeline.training.report_files import report_files
 from pipeline.training.served import Served, serve
 from pipeline.training.telling_words import class_words, documents, spoken_of
 from pipeline.training.unseen import Unseen, lesson_rows, require, unseen
+from pipeline.training.waiting import with_waiting
 
 __all__ = ["evaluate", "report_files"]
 
@@ -43,6 +47,8 @@ class _Bench:
     served: Served
     context: Context
     hidden: dict[str, list[str]]
+    facts: Facts
+    history: History | None
     say: Say
 
 
@@ -65,8 +71,12 @@ def evaluate(raw: Path | Raw, scorer: Scorer, *, where: Path | None = None, say:
     found = unseen(given, [scorer])
     require(found, where)
     say(f"{len(found.tickets):,} tickets to look at")
-    served = serve(scorer, found.tickets, say=say)
-    bench = _Bench(scorer, found, served, Context.of(found.parsed), _hidden(given, found, scorer), say)
+    definitions, outcomes = relabel(given, scorer.settings.outcomes)
+    facts = Facts(given.tickets, given.events, outcomes, definitions)
+    history = _history(scorer, facts)
+    served = serve(scorer, found.tickets, history=history, say=say)
+    hidden = _hidden(definitions, found, scorer)
+    bench = _Bench(scorer, found, served, Context.of(found.parsed), hidden, facts, history, say)
     went = _routed(bench)
     worlds = _worlds(bench)
     models = tuple(_model(bench, t, worlds.get(t), went) for t in MODEL_NAMES if t in scorer.about["models"])
@@ -109,7 +119,27 @@ def _model(bench: _Bench, target: str, changed: world.World | None, went: Routed
     looked, words = _beside(bench, looked, rows)
     if target == _proposer(bench.scorer):
         looked = replace(looked, working_point=working_point(went))
-    return judge(looked, standing, seed=bench.scorer.settings.seed, words=words)
+    judged = judge(looked, standing, seed=bench.scorer.settings.seed, words=words)
+    return _as_it_waits(bench, judged) if target == "escalated" else judged
+
+
+def _as_it_waits(bench: _Bench, judged: ModelReport) -> ModelReport:
+    """With the risk at fixed ages, the time that alerts win, and the leakage test."""
+    scorer, frame, history = bench.scorer, bench.found.parsed, bench.history
+    if history is None:
+        return with_waiting(judged, None, scorer.settings)
+    found = with_waiting(judged, waited_of_served(scorer, frame, history, say=bench.say), scorer.settings)
+    if found.waiting is None:
+        return found
+    return replace(found, waiting=replace(found.waiting, leak=leak(bench.facts, scorer, frame, history)))
+
+
+def _history(scorer: Scorer, facts: Facts) -> History | None:
+    """What the scorer's model looks at; None where it looks at nothing."""
+    if scorer.builder.as_of is None or scorer.models.escalation is None:
+        return None
+    settings = scorer.settings.history
+    return record(facts.tickets, facts.events, facts.outcomes, facts.definitions, settings).by_ticket()
 
 
 def _beside(bench: _Bench, looked: Looked, rows: np.ndarray) -> tuple[Looked, tuple[ClassWords, ...]]:
@@ -131,9 +161,8 @@ def _beside(bench: _Bench, looked: Looked, rows: np.ndarray) -> tuple[Looked, tu
     return looked.with_rivals(found), words
 
 
-def _hidden(raw: Raw, found: Unseen, scorer: Scorer) -> dict[str, list[str]]:
+def _hidden(definitions: Mapping[str, Definition], found: Unseen, scorer: Scorer) -> dict[str, list[str]]:
     """Fields that give an outcome away: they were left out of its model, so its rivals don't see them either."""
-    definitions, _ = relabel(raw, scorer.settings.outcomes)
     hidden = {t: sorted(source_columns(d)) for t, d in definitions.items()}
     if scorer.settings.features.give_away == "leave_out" and not scorer.about.get("has_text", True):
         for t in found.targets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from pipeline.features.build import Blocks, FeatureBuilder
 from pipeline.features.cache import encode_cached
 from pipeline.features.encoder import Encoder, StaticEncoder, encoder_from_state, load_encoder
 from pipeline.features.text import BITS, count_tickets
-from pipeline.training.prepare import Prepared
+from pipeline.training.prepare import Prepared, cut_of
+from pipeline.training.snapshots import Snapshots, snapshots
 from pipeline.training.split import near_duplicates, stable_order
 
 Say = Callable[[str], None]
@@ -38,12 +39,15 @@ class Featurized:
         Near-duplicate groups.
     order : ndarray of uint64, shape (n,)
         Stable hash of each group's first text.
+    snapshots : Snapshots or None
+        The tickets at fixed ages, where there is a history.
     """
 
     builder: FeatureBuilder
     blocks: Blocks
     groups: np.ndarray
     order: np.ndarray
+    snapshots: Snapshots | None = None
 
     def without(self, names: list[str]) -> Blocks:
         """The blocks as if some fields had never been filled: an outcome's model doesn't see what gives it away."""
@@ -69,18 +73,22 @@ class Featurized:
             "groups": self.groups,
             "order": self.order,
         }
-        artifact.write(folder, self.builder.states() | {"blocks": blocks}, {"stage": "featurize"})
+        parts = self.builder.states() | {"blocks": blocks}
+        if self.snapshots is not None:
+            parts["snapshots"] = asdict(self.snapshots)
+        artifact.write(folder, parts, {"stage": "featurize"})
 
     @classmethod
     def load(cls, folder: Path, params: Params) -> Featurized:
         """Read what `save` wrote."""
         parts, _, _ = artifact.read(folder)
-        builder = FeatureBuilder.from_states(
-            parts, encoder_from_state(parts["encoder"], params.encoder), params.features
-        )
+        encoder = encoder_from_state(parts["encoder"], params.encoder)
+        settings = {"sla": params.sla, "customers": params.history}
+        builder = FeatureBuilder.from_states(parts, encoder, params.features, **settings)  # type: ignore[arg-type]
         own: dict[str, Any] = parts["blocks"]
         blocks = Blocks(own["terms"], own["meaning"], own["one_hot"], own["codes"], own["numbers"])
-        return cls(builder, blocks, own["groups"], own["order"])
+        seen = Snapshots(**parts["snapshots"]) if "snapshots" in parts else None
+        return cls(builder, blocks, own["groups"], own["order"], seen)
 
 
 def featurize(prepared: Prepared, params: Params, *, say: Say = print) -> Featurized:
@@ -96,10 +104,15 @@ def featurize(prepared: Prepared, params: Params, *, say: Say = print) -> Featur
     words = sp.csr_matrix(_words(counts))
     groups = near_duplicates(words, params.split.near_duplicate_similarity)
     encoder, meaning = _meaning(texts, params, say)
-    builder = FeatureBuilder.fit(frame, counts, encoder, params.features)
+    as_of = prepared.as_of(params)
+    builder = FeatureBuilder.fit(frame, counts, encoder, params.features, as_of)
     blocks = builder.assemble(frame, counts, meaning)
     order = stable_order(frame["text"].fillna("").where(frame["text"].notna(), frame["ticket_id"]))[groups]
-    return Featurized(builder, blocks, groups, order)
+    if as_of is None or prepared.history is None:
+        return Featurized(builder, blocks, groups, order)
+    seen = snapshots(frame, prepared.history, as_of, cut=cut_of(prepared))
+    say(f"looked at {len(np.unique(seen.rows)):,} tickets at {len(seen):,} moments of their lives")
+    return Featurized(builder, blocks, groups, order, seen)
 
 
 def _words(counts: sp.csr_matrix) -> sp.csr_matrix:

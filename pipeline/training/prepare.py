@@ -12,7 +12,12 @@ import pandas as pd
 
 from pipeline.config import Params
 from pipeline.errors import ConfigError, InputError
+from pipeline.estimators.trees import MAX_CATEGORY
+from pipeline.history.as_of import AsOf
+from pipeline.history.calendar import Calendar
 from pipeline.history.definitions import OUT_OF_SCOPE, source_columns
+from pipeline.history.record import History, Roles, record, tracked_columns
+from pipeline.history.targets import Targets
 from pipeline.routing import check_policy
 from pipeline.sources.raw import Raw, load_raw, relabel
 from pipeline.tickets import files, parse
@@ -23,6 +28,9 @@ from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, TARGETS, attach
 from pipeline.training.split import stable_order
 
 RAW_PREFIX = "raw."
+
+HISTORY = ("tickets", "events", "amounts", "links")
+"""Parts of a history, each a file of the prepared folder."""
 
 DESCRIPTION_ID = "\x1fdescription:"
 """Ids of rows made from `topic: descriptions`; a control character stands in no ticket's id."""
@@ -41,16 +49,27 @@ class Prepared:
         Parsed tickets without refused ones, oldest first (by a stable hash without times), with `label.*`, `known.*`.
     about : dict
         `dated`, `cut`, `data_end`, `levels`, `counts`, `refused`, `left_out_fields` (outcome → fields), `synthetic`,
-        `definitions` as written.
+        `definitions` as written, `as_of` (what is looked at in a history).
+    history : History or None
+        Dated facts of all that was imported; None where no escalation is learned, or nothing has times.
     """
 
     frame: pd.DataFrame
     about: dict[str, Any]
+    history: History | None = None
+
+    def as_of(self, params: Params) -> AsOf | None:
+        """What is looked at in the history."""
+        said = self.about.get("as_of")
+        return AsOf.from_state(said, sla=params.sla, customers=params.history) if said and self.history else None
 
     def save(self, folder: Path) -> None:
-        """Write `rows.parquet` and `about.json`."""
+        """Write `rows.parquet`, `about.json`, and a file of each part of the history."""
         folder.mkdir(parents=True, exist_ok=True)
         self.frame.to_parquet(folder / "rows.parquet", index=False)
+        for name in HISTORY:
+            if self.history is not None:
+                getattr(self.history, name).to_parquet(folder / f"history-{name}.parquet", index=False)
         (folder / "about.json").write_text(
             json.dumps(self.about, indent=1, sort_keys=True, ensure_ascii=False), "utf-8"
         )
@@ -60,7 +79,11 @@ class Prepared:
         """Read what `save` wrote."""
         if not (folder / "about.json").is_file():
             raise InputError("nothing was prepared here", where=str(folder), do="run `triage prepare` first")
-        return cls(files.read_parquet(folder / "rows.parquet"), json.loads((folder / "about.json").read_text("utf-8")))
+        about = json.loads((folder / "about.json").read_text("utf-8"))
+        history = None
+        if about["as_of"]:
+            history = History(*(files.read_parquet(folder / f"history-{name}.parquet") for name in HISTORY))
+        return cls(files.read_parquet(folder / "rows.parquet"), about, history)
 
 
 def prepare(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None) -> Prepared:
@@ -81,7 +104,9 @@ def prepare(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = N
 
 def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = None) -> Prepared:
     """`prepare` of what was read already."""
-    definitions, outcomes = relabel(raw, params.outcomes)
+    Calendar.of(params.sla)  # a wrong clock is found before anything is trained
+    Targets.of(params.sla)
+    definitions, outcomes = relabel(raw, params.outcomes, customers=params.history)
     parsed = parse(raw.tickets, params.tickets)
     for name in ("subject", "body"):  # as they came: what the drift of tonight's input is held against
         parsed[RAW_PREFIX + name] = raw.tickets[name]
@@ -136,8 +161,42 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
         "left_out_fields": fields,
         "synthetic": any(bool(r.get("synthetic")) for r in raw.imports),
         "outcomes": raw.outcomes_as_written | params.outcomes,
+        "as_of": None,
     }
-    return Prepared(frame, about)
+    if "escalated" not in found or not dated:
+        return Prepared(frame, about)
+    history = record(raw.tickets, raw.events, outcomes, definitions, params.history)
+    looked = _looked_at(history, frame, params, levels, Roles.of(definitions, raw.events).queue, test_from)
+    return Prepared(frame, about | {"as_of": looked.state()}, history)
+
+
+def _looked_at(
+    history: History,
+    frame: pd.DataFrame,
+    params: Params,
+    levels: list[str],
+    queue: str | None,
+    test_from: pd.Timestamp | None,
+) -> AsOf:
+    """What is looked at: columns that changed before the cut, the desk's clock, and the column of the first queue."""
+    Targets.of(params.sla).check_levels(levels)
+    events = history.events
+    if test_from is not None:
+        events = events[(events["received_at"] < test_from).to_numpy(bool, na_value=False)]
+    fields = [c.removeprefix(FIELD_PREFIX) for c in frame.columns if c.startswith(FIELD_PREFIX)]
+    tracked, counted = tracked_columns(events, fields)
+    column = f"{FIELD_PREFIX}{queue}"
+    first = column if column in frame else None
+    lay = pd.concat([events.loc[_assigned(events), "value"], frame[first] if first else events["value"][:0]])
+    counts = lay.dropna().value_counts()
+    queues = sorted(counts.index, key=lambda name: (-int(counts[name]), str(name)))[:MAX_CATEGORY]
+    return AsOf(tuple(tracked), tuple(counted), tuple(levels), params.sla, params.history, first, tuple(queues))
+
+
+def _assigned(events: pd.DataFrame) -> np.ndarray:
+    """Which events put a ticket into a queue."""
+    assigned = (events["kind"] == "assignment").to_numpy(bool)
+    return np.asarray(assigned & ~(events["field"] == "assignee").to_numpy(bool, na_value=False))
 
 
 def known_rows(frame: pd.DataFrame, target: str) -> tuple[np.ndarray, np.ndarray]:
@@ -152,6 +211,12 @@ def known_rows(frame: pd.DataFrame, target: str) -> tuple[np.ndarray, np.ndarray
 def described_rows(frame: pd.DataFrame) -> np.ndarray:
     """Positions of rows that are descriptions of labels, not tickets."""
     return np.flatnonzero(frame["ticket_id"].astype(str).str.startswith(DESCRIPTION_ID).to_numpy())
+
+
+def cut_of(prepared: Prepared) -> int:
+    """The moment from which nothing is known, in microseconds."""
+    cut = prepared.about["cut"] or prepared.about["data_end"]
+    return int(np.datetime64(cut.split("+")[0], "us").astype(np.int64)) + 1
 
 
 def moments(times: pd.Series) -> np.ndarray:

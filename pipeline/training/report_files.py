@@ -1,18 +1,23 @@
-"""Writes a report's three files: the page, the model card, and the figures for scripts."""
+"""Writes a report's files: the page, the figures for scripts, and the model card."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import OutputError
+from pipeline.pages.backtest import Backtest, Replay, Replayed, Waits
 from pipeline.pages.card import render_card
-from pipeline.pages.page import render
+from pipeline.pages.figures import known
+from pipeline.pages.page import render, render_replay
 from pipeline.pages.report import Report
+from pipeline.pages.waiting import Waiting
 
-PAGE, CARD, FIGURES = "index.html", "model_card.md", "metrics.json"
+DRAWN = ("gains", "precision_recall", "bins", "curve", "ceiling_curve")
+PAGE, CARD, FIGURES, BACKTEST = "index.html", "model_card.md", "metrics.json", "backtest.json"
 
 
 def report_files(report: Report, folder: Path) -> Path:
@@ -23,11 +28,21 @@ def report_files(report: Report, folder: Path) -> Path:
     OutputError
         The folder can't be made or written.
     """
-    contents = {
-        FIGURES: json.dumps(figures(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        CARD: render_card(report),
-        PAGE: render(report),
-    }
+    return _written({FIGURES: _json(figures(report)), CARD: render_card(report), PAGE: render(report)}, folder)
+
+
+def replay_files(replay: Replay, folder: Path) -> Path:
+    """Write a backtest's two, each whole or not at all, the page last; returns the page's path.
+
+    Raises
+    ------
+    OutputError
+        The folder can't be made or written.
+    """
+    return _written({BACKTEST: _json(replay_figures(replay)), PAGE: render_replay(replay)}, folder)
+
+
+def _written(contents: dict[str, str], folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in contents.items():
@@ -41,7 +56,7 @@ def report_files(report: Report, folder: Path) -> Path:
 
 
 def figures(report: Report) -> dict[str, Any]:
-    """`{model: {metric: {value, low, high, baselines}}}`, and the promise's figures under `promise`."""
+    """`{model: {metric: {value, low, high, baselines}}}`; also `waiting` (by age, and of alerts) and `promise`."""
     found: dict[str, Any] = {
         model.name: {
             metric.name: {
@@ -55,6 +70,8 @@ def figures(report: Report) -> dict[str, Any]:
         for model in report.models
         if model.metrics
     }
+    for waiting in [m.waiting for m in report.models if m.waiting is not None]:
+        found["waiting"] = _waiting(waiting)
     if report.promise is not None:
         whole = report.promise.whole
         found["promise"] = {
@@ -67,6 +84,63 @@ def figures(report: Report) -> dict[str, Any]:
             "error": {"value": whole.error.value, "low": whole.error.low, "high": whole.error.high} if whole else None,
         }
     return found
+
+
+def replay_figures(replay: Replay) -> dict[str, Any]:
+    """Every number of the page but the curves; null where there is none."""
+    return {
+        "scorer_version": replay.scorer_version,
+        "synthetic": replay.synthetic,
+        "first_ticket": replay.first_ticket,
+        "last_ticket": replay.last_ticket,
+        "tickets": replay.tickets,
+        "left_out": replay.left_out,
+        "hands": replay.hands,
+        "handling_hours": replay.handling_hours,
+        "clock": replay.clock,
+        "urgent": replay.urgent,
+        **_backtest(replay.result),
+        "staffing": [{"hands": hands, **_backtest(result)} for hands, result in replay.staffing],
+        "costs": dict(replay.costs),
+        "notes": list(replay.notes),
+        "assumptions": list(replay.result.assumptions),
+    }
+
+
+def _backtest(result: Backtest) -> dict[str, Any]:
+    orders = {"first_come": result.first_come, "predicted": result.predicted, "oracle": result.oracle}
+    return {"load": _number(result.load), **{name: _replayed(order) for name, order in orders.items()}}
+
+
+def _replayed(order: Replayed) -> dict[str, Any]:
+    return {
+        "urgent": _waits(order.urgent),
+        "rest": _waits(order.rest),
+        "sla_missed": _number(order.sla_missed),
+        "handled": order.handled,
+        "mean_queue": _number(order.mean_queue),
+    }
+
+
+def _waits(waits: Waits) -> dict[str, Any]:
+    return {"tickets": waits.tickets, **{name: _number(getattr(waits, name)) for name in ("median", "p90", "mean")}}
+
+
+def _number(value: float) -> float | None:
+    return value if known(value) else None
+
+
+def _json(found: dict[str, Any]) -> str:
+    return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _waiting(section: Waiting) -> dict[str, Any]:
+    """The figures by age and of alerts, without what is only drawn."""
+
+    def kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: value for name, value in pairs if name not in DRAWN}
+
+    return asdict(section, dict_factory=kept)
 
 
 def _write(path: Path, content: bytes) -> None:

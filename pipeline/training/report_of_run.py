@@ -11,6 +11,7 @@ from pipeline.pages.findings import Audit, ClassWords, DataNotes
 from pipeline.pages.report import Fit, Header, ModelReport, Report, Warn
 from pipeline.tickets.schema import FIELD_PREFIX
 from pipeline.training import notes, world
+from pipeline.training.ages import of_inner as waited_of_inner
 from pipeline.training.audit import audit
 from pipeline.training.baselines import Lesson, joined, rivals
 from pipeline.training.judge import NO_BETTER, Standing, absent, judge
@@ -23,6 +24,7 @@ from pipeline.training.rehearsal import RanLike, outside_scores, proposer, rehea
 from pipeline.training.taxonomy import taxonomy
 from pipeline.training.telling_words import class_words, documents, spoken_of
 from pipeline.training.train import Trained
+from pipeline.training.waiting import with_waiting
 
 LATER, EARLIER = "the latest fifth of the training tickets", "the ones before"
 REHEARSED = (
@@ -86,7 +88,10 @@ def _model(
         looked = replace(looked, outside=outside_scores(ran, model))
     if went is not None and target == proposer(scorer):
         looked = replace(looked, working_point=working_point(went))
-    return judge(looked, standing, seed=scorer.settings.seed, words=words)
+    judged = judge(looked, standing, seed=scorer.settings.seed, words=words)
+    if target != "escalated":
+        return judged
+    return with_waiting(judged, waited_of_inner(model, ran.prepared.frame, ran.featurized.snapshots), scorer.settings)
 
 
 def _beside(ran: RanLike, model: Trained, looked: Looked, rows: np.ndarray) -> tuple[Looked, tuple[ClassWords, ...]]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from pipeline.history.record import History
 from pipeline.routing import Decision, RoutingPolicy
 from pipeline.scorer import Scorer
 
@@ -34,13 +35,27 @@ class Served:
     confidence: np.ndarray
 
 
-def serve(scorer: Scorer, tickets: pd.DataFrame, *, say: Callable[[str], None] | None = None) -> Served:
-    """`Scorer.score` over all tickets, in batches."""
+def serve(
+    scorer: Scorer,
+    tickets: pd.DataFrame,
+    *,
+    history: History | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Served:
+    """`Scorer.score` over all tickets, in batches.
+
+    Parameters
+    ----------
+    history : History, optional
+        In order of tickets (`History.by_ticket`).
+    """
     watching = _Watching(scorer.policy)
     watched = replace(scorer, policy=cast(RoutingPolicy, watching))
     parts = []
     for start in range(0, len(tickets), BATCH):
-        parts.append(watched.score(tickets.iloc[start : start + BATCH].reset_index(drop=True)))
+        part = tickets.iloc[start : start + BATCH].reset_index(drop=True)
+        known = history.of(part["ticket_id"].to_numpy(dtype=object)) if history is not None else None
+        parts.append(watched.score(part, history=known))
         if say is not None and len(tickets) > BATCH:
             say(f"scored {min(start + BATCH, len(tickets)):,} of {len(tickets):,} tickets")
     scored = pd.concat(parts, ignore_index=True) if parts else scorer.score(tickets)

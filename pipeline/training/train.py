@@ -19,7 +19,7 @@ from pipeline.training.featurize import Featurized
 from pipeline.training.gates import Verdict, classes_gate, levels_gate, risk_gate
 from pipeline.training.labels import LABEL_PREFIX
 from pipeline.training.living import find, renamed
-from pipeline.training.prepare import Prepared, described_rows, known_moments, known_rows, moments
+from pipeline.training.prepare import Prepared, cut_of, described_rows, known_moments, known_rows, moments
 from pipeline.training.split import Plan, plan
 
 Target = Literal["topic", "queue", "priority", "escalated"]
@@ -204,13 +204,11 @@ def _escalation(
     if dated:
         known = known_moments(prepared.frame, "escalated")
         created = moments(prepared.frame["created_at"])
-        cut = prepared.about["cut"] or prepared.about["data_end"]
-        times = escalations.Times(
-            created, np.maximum(known, created), int(np.datetime64(cut.split("+")[0], "us").astype(np.int64)) + 1
-        )
+        times = escalations.Times(created, np.maximum(known, created), cut_of(prepared))
     made = escalations.make(
-        blocks, outcome, rows, splits, times=times, settings=params.escalation, seed=params.seed, say=say
-    )
+        blocks, outcome, rows, splits, times=times, seen=_seen(featurized), settings=params.escalation,
+        seed=params.seed, say=say,
+    )  # fmt: skip
     gate = risk_gate(made.inner.truth, made.inner.probabilities[:, 1], params.gates, params.seed)
     say(f"escalation: {gate.words}")
     inner = {
@@ -219,8 +217,17 @@ def _escalation(
         "probabilities": made.inner.probabilities,
         "trained": made.trained,
     }
+    if made.course is not None:
+        inner |= {f"course_{name}": values for name, values in vars(made.course).items()}
     about = _about(gate, made.chosen, made.tried, splits) | {"classes": ["0", "1"], "counts": _counts(labels[rows])}
     return Trained("escalated", {"escalation": made.model.state()}, inner, about)
+
+
+def _seen(featurized: Featurized) -> escalations.Seen | None:
+    as_of = featurized.builder.as_of
+    if as_of is None or featurized.snapshots is None:
+        return None
+    return escalations.Seen(featurized.snapshots, as_of.names)
 
 
 def _plan(featurized: Featurized, params: Params, rows: np.ndarray, dated: bool) -> Plan:

@@ -52,10 +52,16 @@ class Unseen:
         return [t for t in TARGETS if LABEL_PREFIX + t in self.parsed and self.parsed[LABEL_PREFIX + t].notna().any()]
 
 
-def unseen(raw: Raw, scorers: Sequence[Scorer]) -> Unseen:
-    """Tickets with a known outcome that none of the scorers was trained on; outcomes by the first one's definitions."""
+def unseen(raw: Raw, scorers: Sequence[Scorer], *, with_outcome: bool = True) -> Unseen:
+    """Tickets that none of the scorers was trained on; outcomes by the first one's definitions.
+
+    Parameters
+    ----------
+    with_outcome : bool
+        Only those of which some outcome is known.
+    """
     settings = scorers[0].settings
-    _, outcomes = relabel(raw, settings.outcomes)
+    _, outcomes = relabel(raw, settings.outcomes, customers=settings.history)
     labelled = attach(raw.tickets, outcomes, cut=None).frame
     known = labelled[_columns(labelled, LABEL_PREFIX)].notna().any(axis=1).to_numpy()
     hashes = np.array([id_hash(str(i)) for i in raw.tickets["ticket_id"]])
@@ -64,7 +70,7 @@ def unseen(raw: Raw, scorers: Sequence[Scorer]) -> Unseen:
     for scorer in scorers[1:]:
         seen |= np.isin(hashes, sorted(scorer.about["trained"]["ids"]))
     order = _in_time(labelled)
-    kept = order[(known & ~seen)[order]]
+    kept = order[((known | (not with_outcome)) & ~seen)[order]]
     parsed = _parsed(raw, labelled, kept, settings)
     good = parsed["error"].isna().to_numpy()
     before = _known_at_cut(labelled.iloc[order[(known & learned)[order]]], scorers[0].about["trained"].get("cut"))
@@ -72,7 +78,7 @@ def unseen(raw: Raw, scorers: Sequence[Scorer]) -> Unseen:
     trained[before.columns] = before.iloc[-PLAIN_ROWS:].to_numpy()
     counts = {
         "the scorer was trained on them": int(seen.sum()),
-        "no outcome known": int((~known & ~seen).sum()),
+        "no outcome known": int((~known & ~seen).sum()) if with_outcome else 0,
         "refused": int((~good).sum()),
     }
     return Unseen(
@@ -86,14 +92,14 @@ def unseen(raw: Raw, scorers: Sequence[Scorer]) -> Unseen:
 
 
 def require(found: Unseen, where: Path | None) -> None:
-    """Raise where nothing is left to look at.
+    """Raise where nothing with an outcome is left to look at.
 
     Raises
     ------
     InputError
         Names the report that `run` wrote beside the scorer: its figures are from inner splits of the training time.
     """
-    if len(found.tickets):
+    if found.targets:
         return
     beside = (
         "SCORER.report/index.html" if where is None else str(where.with_name(f"{where.name}.report") / "index.html")

@@ -18,6 +18,8 @@ from pipeline.errors import ConfigError
         ("topic: {candidates: []}", "topic.candidates"),
         ("topic: {candidates: [average]}", "topic.candidates"),
         ("escalation: {candidates: [magic]}", "escalation.candidates"),
+        ("rescore: {risk_step: 0}", "rescore.risk_step"),
+        ("rescore: {risk_lines: [0.5, 1.0]}", "rescore.risk_lines"),
     ],
 )
 def test_a_setting_out_of_its_range_is_named_with_what_it_may_be(tmp_path: Path, text: str, named: str) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from factories import NOON, tickets
 
-from pipeline.config import Features
+from pipeline.config import Features, History, Sla
 from pipeline.features import table as room
 from pipeline.features.build import FeatureBuilder
 from pipeline.features.table import MISSING, NUMBERS, UNSEEN, FieldCodes, numbers
@@ -125,7 +125,7 @@ def test_the_builder_makes_a_batch_as_its_rows_alone_and_from_stored_parts() -> 
     settings = Features(min_documents=1)
     builder = FeatureBuilder.fit(part, count_tickets(part, settings), None, settings)
     whole = builder.transform(part)
-    again = FeatureBuilder.from_states(builder.states(), None, settings)
+    again = FeatureBuilder.from_states(builder.states(), None, settings, sla=Sla(), customers=History())
     assert len(whole) == 12 and whole.meaning.shape == (12, 0)
     for i in (0, 5, 11):
         alone, stored = builder.transform(part.iloc[[i]]), again.transform(part.iloc[[i]])

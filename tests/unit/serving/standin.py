@@ -28,6 +28,7 @@ class StandIn:
     def __init__(self, version: str = "standin-1", *, levels: tuple[str, ...] = LEVELS, pause: float = 0.0) -> None:
         self.version, self.levels, self.pause = version, levels, pause
         self.reference: dict[str, Any] = {}
+        self.queue_column: str | None = None
 
     def score(self, tickets: pd.DataFrame, *, explain: bool = False) -> pd.DataFrame:
         time.sleep(self.pause)

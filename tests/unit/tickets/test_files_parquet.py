@@ -15,6 +15,7 @@ import pytest
 from pipeline.errors import InputError, OutputError
 from pipeline.tickets import schema
 from pipeline.tickets.files import (
+    parquet_batches,
     read_jsonl,
     read_parquet,
     read_records,
@@ -170,3 +171,20 @@ def test_a_target_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> N
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError, match="folder"):
         write_jsonl([], tmp_path / "folder")
+
+
+def test_a_file_is_read_in_batches_as_it_is_read_at_once(tmp_path: Path) -> None:
+    frame = schema.empty("events").reindex(range(7)).assign(ticket_id=[str(n) for n in range(7)], kind="note")
+    write_parquet(schema.conform(frame, "events"), tmp_path / "events.parquet", "events")
+    whole = read_parquet(tmp_path / "events.parquet", ["ticket_id", "seq", "received_at"])
+    asked = ["ticket_id", "seq", "received_at", "nothing"]
+    parts = list(parquet_batches(tmp_path / "events.parquet", asked, rows=3))
+    assert [len(part) for part in parts] == [3, 3, 1]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+
+
+def test_a_damaged_file_is_an_error_in_batches_too(tmp_path: Path) -> None:
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 nothing PAR1")
+    for name in ("broken", "absent"):
+        with pytest.raises(InputError):
+            next(parquet_batches(tmp_path / f"{name}.parquet", ["ticket_id"], rows=3))

@@ -249,6 +249,20 @@ def test_unknown_tickets_are_handled_but_stand_in_neither_group() -> None:
     assert any("What became of 1 tickets" in sentence for sentence in found.assumptions)
 
 
+def test_tickets_that_only_fill_the_queue_stand_in_neither_group_and_miss_no_deadline() -> None:
+    made = [(0, 4, 0, True), (1, 2, 0, True), (2, 2, 0, False)]
+    found = in_parts(made, 1, deadline_hours=[-1.0, 9.0, 9.0], counted_from_hours=1.0)
+    assert (found.first_come.urgent.tickets, found.first_come.rest.tickets) == (1, 1)
+    assert found.first_come.urgent.mean == 3.0  # behind the first one, which isn't counted
+    assert found.first_come.sla_missed == 0.0
+    assert not any("isn't known" in sentence for sentence in found.assumptions)
+
+
+def test_the_curve_is_the_share_taken_within_so_many_hours() -> None:
+    found = in_parts([(0, 2, 0, True), (0, 2, 0, True), (0, 2, 0, True), (0, 2, 0, True)], 2).first_come.urgent
+    assert found.curve == ((0.0, 0.25), (0.0, 0.5), (2.0, 0.75), (2.0, 1.0))
+
+
 def test_the_assumptions_say_how_many_hands_and_what_handling_takes() -> None:
     said = in_parts([(0, 2, 0, True), (1, 2, 0, False)], 3, stated=("Hours are office hours.",)).assumptions
     assert "2 tickets" in said[0] and "3 hands take" in said[0]

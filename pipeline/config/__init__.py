@@ -1,0 +1,53 @@
+"""params.yaml → frozen settings; an unknown key is an error that names the nearest right one.
+
+Defaults stand in `sections.py`; `params.yaml` in the project's root shows every one of them with a comment, and a test
+holds the two together.
+"""
+
+from pipeline.config.reading import as_dict, build, checked, load_params, nearest
+from pipeline.config.sections import (
+    Encoder,
+    Escalation,
+    Explain,
+    Features,
+    Gates,
+    History,
+    Ordering,
+    Params,
+    Priority,
+    Promise,
+    Rescore,
+    Routing,
+    Rule,
+    Sla,
+    Split,
+    Tickets,
+    Topic,
+    Tracking,
+)
+
+__all__ = [
+    "Encoder",
+    "Escalation",
+    "Explain",
+    "Features",
+    "Gates",
+    "History",
+    "Ordering",
+    "Params",
+    "Priority",
+    "Promise",
+    "Rescore",
+    "Routing",
+    "Rule",
+    "Sla",
+    "Split",
+    "Tickets",
+    "Topic",
+    "Tracking",
+    "as_dict",
+    "build",
+    "checked",
+    "load_params",
+    "nearest",
+]

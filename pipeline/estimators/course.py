@@ -1,0 +1,221 @@
+"""Risk as of a moment: trees that see a ticket's course and surroundings, joined with the risk at its creation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from pipeline.artifact import State
+from pipeline.calibration import sigmoid
+from pipeline.estimators.members import categorical, category_table, numbers_of, value_codes
+from pipeline.estimators.past_rates import PastRates
+from pipeline.estimators.trees import Trees
+from pipeline.features.build import Blocks
+from pipeline.features.table import NUMBERS
+
+AGES = (0.0, 1.0, 4.0, 24.0, 72.0, 168.0)
+"""Hours after creation at which training looks at each ticket; between them joints are interpolated."""
+
+GROWN = {
+    "course": {"max_iter": 100, "max_leaf_nodes": 15, "min_samples_leaf": 100, "l2_regularization": 5.0},
+    "fields": {"max_iter": 120, "max_leaf_nodes": 31, "min_samples_leaf": 30, "l2_regularization": 20.0},
+    "rates": {"max_iter": 100, "max_leaf_nodes": 15, "min_samples_leaf": 100, "l2_regularization": 5.0},
+}
+"""What each member sees beside the course (nothing; codes of fields; their past rates) → how its trees grow."""
+
+_ALWAYS = {"learning_rate": 0.08, "max_features": 0.3}
+
+PULL = 10.0
+"""A joint of one age is drawn to that of all ages as strongly as by so many tickets: few tickets bend it little."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Which numbers of a moment the trees see.
+
+    Attributes
+    ----------
+    columns : ndarray of int
+        Their places among `AsOf.names`.
+    age : int
+        Place of the age in hours.
+    queue : int
+        Place of the queue, which is a code.
+    """
+
+    columns: np.ndarray
+    age: int
+    queue: int
+
+    def table(
+        self, name: str, blocks: Blocks, moment: np.ndarray, rates: np.ndarray, edges: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What a member sees, and which of its columns are codes."""
+        seen, coded = moment[:, self.columns].astype(np.float64), self.columns == self.queue
+        if name == "course":
+            return seen, coded
+        if name == "fields":
+            return np.hstack([category_table(blocks, edges), seen]), np.append(categorical(blocks), coded)
+        plain = np.hstack([rates, numbers_of(blocks, edges)])
+        return np.hstack([plain, seen]), np.append(np.zeros(plain.shape[1], dtype=bool), coded)
+
+    def columns_of(self, name: str, row: Blocks, rates: np.ndarray) -> list[str]:
+        """Name of each column of a member's table."""
+        seen = [f"moment:{j}" for j in self.columns]
+        numbers = [f"number:{j}" for j in range(row.numbers.shape[1])]
+        fields = [f"field:{j}" for j in range(row.codes.shape[1])]
+        if name == "course":
+            return seen
+        if name == "fields":
+            return [*fields, *numbers, *seen]
+        # value_codes: the fields, then hour and weekday, which stand among the numbers too
+        times = [f"number:{NUMBERS.index(n)}" for n in ("hour", "weekday")]
+        return [*[*fields, *times][: rates.shape[1]], *numbers, *seen]
+
+
+@dataclass(frozen=True)
+class CourseModel:
+    """log-odds = slope · those at creation + slope · mean of the trees' + shift; the three numbers depend on the age.
+
+    Attributes
+    ----------
+    trees : dict
+        `course`, `fields`, `rates` → Trees.
+    past : PastRates
+    period_edges : ndarray
+        See `members.period_edges`.
+    joints : ndarray, shape (len(AGES), 3)
+        Slope of the creation's log-odds, slope of the trees', shift.
+    sight : Sight
+    """
+
+    trees: dict[str, Trees]
+    past: PastRates
+    period_edges: np.ndarray
+    joints: np.ndarray
+    sight: Sight
+
+    @classmethod
+    def fit(
+        cls,
+        blocks: Blocks,
+        moment: np.ndarray,
+        outcome: np.ndarray,
+        *,
+        rates: np.ndarray,
+        past: PastRates,
+        edges: np.ndarray,
+        weights: np.ndarray,
+        sight: Sight,
+        seed: int,
+    ) -> CourseModel:
+        """Grow the trees on snapshots of tickets; joints are fitted later, on snapshots not learned from.
+
+        Parameters
+        ----------
+        blocks : Blocks, n rows
+            Of each snapshot's ticket.
+        moment : ndarray, shape (n, h)
+            What was known as of each snapshot (`AsOf.look`).
+        outcome : ndarray of 0 and 1, shape (n,)
+        rates : ndarray, shape (n, f)
+            Past rates of the ticket's values, as they were known then.
+        """
+        trees = {}
+        for name, options in GROWN.items():
+            table, kinds = sight.table(name, blocks, moment, rates, edges)
+            trees[name] = Trees.fit(table, outcome, categorical=kinds, weights=weights, seed=seed, **_ALWAYS, **options)
+        return cls(trees, past, edges, np.tile([0.0, 1.0, 0.0], (len(AGES), 1)), sight)
+
+    def log_odds(self, blocks: Blocks, moment: np.ndarray) -> np.ndarray:
+        """Mean of the trees' log-odds, shape (n,)."""
+        rates = self.past.transform(value_codes(blocks))
+        tables = {n: self.sight.table(n, blocks, moment, rates, self.period_edges)[0] for n in self.trees}
+        return np.asarray(np.mean([t.log_odds(tables[n]) for n, t in self.trees.items()], axis=0))
+
+    def age_hours(self, moment: np.ndarray) -> np.ndarray:
+        """Age of each ticket at its moment, shape (n,)."""
+        return np.asarray(moment[:, self.sight.age], dtype=np.float64)
+
+    def join(self, creation: np.ndarray, course: np.ndarray, age_hours: np.ndarray) -> np.ndarray:
+        """Calibrated log-odds from those at creation and those of the trees, shape (n,)."""
+        own, seen, shift = self.joints_at(age_hours).T
+        return np.asarray(own * creation + seen * course + shift)
+
+    def joints_at(self, age_hours: np.ndarray) -> np.ndarray:
+        """Joint of each age, interpolated in the logarithm of the age, shape (n, 3)."""
+        age = np.log1p(np.nan_to_num(np.maximum(age_hours, 0.0)))
+        return np.column_stack([np.interp(age, np.log1p(AGES), self.joints[:, j]) for j in range(3)])
+
+    def contributions(self, row: Blocks, moment: np.ndarray) -> tuple[dict[str, float], float]:
+        """Of one row, in log-odds of the trees' mean: what each column adds, and the base; they add up exactly.
+
+        Columns are `field:J` (codes), `number:J`, `moment:J`; a past rate counts as its field.
+        """
+        rates = self.past.transform(value_codes(row))
+        shares: dict[str, float] = {}
+        total = 0.0
+        for name, trees in self.trees.items():
+            found, base = trees.contributions(self.sight.table(name, row, moment, rates, self.period_edges)[0])
+            total += base / len(self.trees)
+            for key, share in zip(self.sight.columns_of(name, row, rates), found[0].tolist(), strict=True):
+                shares[key] = shares.get(key, 0.0) + share / len(self.trees)
+        return shares, total
+
+    def state(self) -> State:
+        """What is stored."""
+        state: State = {"names": sorted(self.trees), "period_edges": self.period_edges, "joints": self.joints}
+        state |= {"columns": self.sight.columns, "age": self.sight.age, "queue": self.sight.queue}
+        for place, part in [*((f"trees/{n}", t.state()) for n, t in self.trees.items()), ("past", self.past.state())]:
+            state |= {f"{place}/{k}": v for k, v in part.items()}
+        return state
+
+    @classmethod
+    def from_state(cls, state: State) -> CourseModel:
+        """The stored one again."""
+
+        def under(prefix: str) -> State:
+            return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+        trees = {n: Trees.from_state(under(f"trees/{n}/")) for n in state["names"]}
+        past = PastRates.from_state(under("past/"))
+        sight = Sight(state["columns"], int(state["age"]), int(state["queue"]))
+        return cls(trees, past, state["period_edges"], state["joints"], sight)
+
+
+def fit_joints(
+    creation: np.ndarray, course: np.ndarray, outcome: np.ndarray, age: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Joint of each of `AGES`, by likelihood on snapshots not learned from; shape (len(AGES), 3).
+
+    Slopes are never negative. Each age is drawn to the joint of all ages (`PULL`), which is drawn to the plain mean.
+
+    Parameters
+    ----------
+    age : ndarray of int, shape (n,)
+        Position of each snapshot's age in `AGES`.
+    """
+    columns = np.column_stack([creation, course, np.ones(len(creation))])
+    start = np.array([0.5, 0.5, 0.0])
+    pooled = _likeliest(columns, outcome, weights, start)
+    joints = np.tile(pooled, (len(AGES), 1))
+    for place in range(len(AGES)):
+        rows = age == place
+        if rows.any():
+            joints[place] = _likeliest(columns[rows], outcome[rows], weights[rows], pooled)
+    return joints
+
+
+def _likeliest(columns: np.ndarray, outcome: np.ndarray, weights: np.ndarray, drawn_to: np.ndarray) -> np.ndarray:
+    scale = np.array([1.0, 1.0, 0.5])
+
+    def loss(joint: np.ndarray) -> tuple[float, np.ndarray]:
+        score, away = columns @ joint, (joint - drawn_to) * scale
+        likelihood = weights @ (np.logaddexp(0.0, score) - outcome * score)
+        slope = columns.T @ (weights * (sigmoid(score) - outcome)) + PULL * away * scale
+        return float(likelihood + PULL / 2 * away @ away), slope
+
+    found = minimize(loss, drawn_to, jac=True, method="L-BFGS-B", bounds=[(0.0, None), (0.0, None), (None, None)])
+    return np.asarray(found.x)

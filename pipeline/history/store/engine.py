@@ -1,0 +1,189 @@
+"""Where a store lies: its URL becomes an engine with transactions, and every fault of a database a `StoreError`."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import exc as sql
+
+from pipeline.errors import StoreError
+
+_BEGIN = "begin"
+_LOCK = 0x7472696167650001  # any number that nobody else locks by; it begins with "triage"
+_FORMS = "sqlite:///FOLDER/FILE.db, FOLDER/FILE.db or postgresql://USER@HOST/DATABASE"
+
+_FAULTS = {
+    "SQLITE_BUSY": ("the store is locked by another process", "try again, or wait longer"),
+    "SQLITE_LOCKED": ("the store is locked by another process", "try again, or wait longer"),
+    "SQLITE_FULL": ("the disk is full", "make room; what was put before is safe"),
+    "SQLITE_NOTADB": ("the file is no database", "check the path"),
+    "SQLITE_CORRUPT": ("the database is damaged", "take a copy from before, or put everything into a new store"),
+    "SQLITE_CANTOPEN": ("the database can't be opened", "check the path and who may read and write there"),
+    "SQLITE_READONLY": ("the database can't be written", "check who may write the file and its folder"),
+    "SQLITE_PERM": ("the database can't be opened", "check who may read and write there"),
+    "SQLITE_IOERR": ("the disk can't be read or written", "check the disk; what was put before is safe"),
+    "SQLITE_ERROR": ("the database isn't as the store left it", "put everything into a new store"),
+    "55P03": ("the store is locked by another process", "try again, or wait longer"),
+    "53": ("the server has no room or connections left", "make room; what was put before is safe"),
+    "25006": ("the database can't be written", "name a server that takes writes"),
+    "42501": ("the database can't be written", "let this user create tables in the database"),
+    "42": ("the database isn't as the store left it", "put everything into a new database"),
+    "57": ("the server has stopped", "start it; what was put before is safe"),
+    "40": ("another process came in between", "try again"),
+    "08": ("the server can't be reached", "check that it runs; what was put before is safe"),
+    "no code": ("the server can't be reached", "check that it runs, and the host, the user and the database"),
+}
+"""How the databases' codes begin → what is wrong, what to do; the longest that fits."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """An engine, and how it is named in messages: without user or password."""
+
+    engine: Engine
+    name: str
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction; there is never a second writer at the same time: every put adds to the desk's sums.
+
+        Raises
+        ------
+        StoreError
+        """
+        with self.faults(), self.engine.connect() as connection:
+            if self.engine.dialect.name == "postgresql":
+                with connection.execution_options(isolation_level="READ COMMITTED").begin():
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                    yield connection
+            else:
+                with connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin():
+                    yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One look at the store as it is at this moment, whatever is written meanwhile.
+
+        Raises
+        ------
+        StoreError
+        """
+        with self.faults(), self.engine.connect() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """What a database says becomes a `StoreError`; without the values in it, which may be anybody's."""
+        try:
+            yield
+        except sql.DBAPIError as error:
+            raise _fault(error, self.name) from None
+        except sql.TimeoutError:
+            what, do = "too many readers and writers at once", "try again, or open a store for each process"
+            raise StoreError(what, where=self.name, do=do) from None
+
+
+def place(url: str, *, timeout_seconds: float, there: bool = False) -> Place:
+    """The engine for a URL; nothing is opened yet.
+
+    Parameters
+    ----------
+    there : bool
+        Whether a file has to be there: a database makes one otherwise.
+
+    Raises
+    ------
+    StoreError
+        For an unknown kind of URL, a folder that isn't there, an extra that isn't installed.
+    """
+    if "://" not in url and url.endswith(".db"):
+        return _file(url, timeout_seconds, there=there)
+    try:
+        parsed = make_url(url)
+    except (sql.ArgumentError, ValueError):
+        raise StoreError("the store's URL can't be read", got="not shown", do=f"write {_FORMS}") from None
+    kind = parsed.get_backend_name()
+    if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return _file(str(parsed.database), timeout_seconds, there=there)
+    if kind == "postgresql" and parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        return _server(parsed, timeout_seconds)
+    what = "a store must be a file" if kind == "sqlite" else "a store of an unknown kind"
+    raise StoreError(what, where="the store's URL", got=parsed.drivername, do=f"write {_FORMS}")
+
+
+def no_store(where: str) -> StoreError:
+    """What is said where somebody wants to read a store that isn't there."""
+    do = "check the name, or fill one by `triage remember RAW_DIR --history URL`"
+    return StoreError("there is no store", where=where, do=do)
+
+
+def _file(path: str, timeout_seconds: float, *, there: bool) -> Place:
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise StoreError("the store's folder isn't there", where=str(folder), got="no such folder", do="make it")
+    if there and not Path(path).exists():
+        raise no_store(path)
+    url = URL.create("sqlite", database=path)
+    engine = create_engine(
+        url, connect_args={"timeout": timeout_seconds, "isolation_level": None}, hide_parameters=True
+    )
+    event.listen(engine, "connect", partial(_durable, timeout_seconds))
+    event.listen(engine, "begin", _begin)
+    return Place(engine, path)
+
+
+def _server(url: URL, timeout_seconds: float) -> Place:
+    try:
+        import_module("psycopg")
+    except ImportError as error:
+        do = "pip install 'triage-tickets[postgres]'"
+        raise StoreError("a store on PostgreSQL needs the extra `postgres`", got="no psycopg", do=do) from error
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={
+            "connect_timeout": max(2, int(timeout_seconds)),  # the least that the client library takes
+            "options": f"-c lock_timeout={int(timeout_seconds * 1000)}",
+        },
+        hide_parameters=True,
+        pool_pre_ping=True,
+    )
+    host = f"{url.host or 'localhost'}{f':{url.port}' if url.port else ''}"
+    return Place(engine, f"postgresql://{host}/{url.database or ''}")
+
+
+def _durable(timeout_seconds: float, connection: sqlite3.Connection, _: Any) -> None:
+    """What was committed survives a crash of the machine; readers don't wait for a writer."""
+    begun = time.monotonic()
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:  # of several who make a file, all but one are turned away at once
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() - begun > timeout_seconds:
+                raise
+            time.sleep(0.01)
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+def _fault(error: sql.DBAPIError, where: str) -> StoreError:
+    """The fault in our words; the code is the database's own."""
+    code = str(getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or "no code")
+    fits = [start for start in _FAULTS if code.startswith(start)]
+    what, do = _FAULTS[max(fits, key=len)] if fits else ("the database refused", "see its own log")
+    return StoreError(what, where=where, got=code, do=do)

@@ -1,0 +1,148 @@
+"""What is read for a look: a small history that gives the numbers which the whole one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection
+
+from pipeline.config import History as Settings
+from pipeline.history.amounts import CUSTOMER_KEY, DAY, DESK, FACTS, QUEUE_KEY
+from pipeline.history.as_of import SPANS
+from pipeline.history.identity import Identities
+from pipeline.history.log import NEVER, SIDES, WORDS, moments
+from pipeline.history.record import History
+from pipeline.history.store import amounts as stored_amounts
+from pipeline.history.store import links as stored_links
+from pipeline.history.store.amounts import Mark
+from pipeline.history.store.rows import events_frame, need, texts, tickets_frame
+from pipeline.history.store.tables import EVENTS, TICKETS, Row, rows_of
+
+ASKED: dict[str, dict[str, tuple[int, ...]]] = {
+    CUSTOMER_KEY: {fact: SPANS if fact == "tickets" else () for fact in FACTS},
+    QUEUE_KEY: {"open": (), "tickets": (1, 7)},
+    DESK: {"open": (), "tickets": (1, 7), "answered": (7,)},
+}
+"""Kind of key → the facts that `AsOf` adds up, and over how many days besides all time."""
+
+_SAID = ("customer_id", "customer_keys", "queue")
+_SUMS = {
+    kind: [(FACTS.index(fact), days * DAY) for fact, spans in facts.items() for days in (0, *spans)]
+    for kind, facts in ASKED.items()
+}
+
+
+class _Ticket(NamedTuple):
+    """A ticket that is looked at: as it is scored, and else as the store knows it."""
+
+    created: int | None
+    keys: list[str]
+    queues: set[str]
+    """Every queue that it ever lay in."""
+
+
+def look_up(connection: Connection, tickets: pd.DataFrame, settings: Settings) -> History:
+    """The history that some tickets need, and no more: see `Store.read`."""
+    need(tickets, "tickets", ("ticket_id", "created_at"))
+    ids = texts(tickets, "ticket_id")
+    named = sorted({id_ for id_ in ids if id_ is not None})
+    known = {row["ticket_id"]: row for row in rows_of(connection, TICKETS, named)}
+    at = _moments(tickets)
+    last = max(at, default=NEVER)
+    events = [row for row in _said(rows_of(connection, EVENTS, named), known) if row["received_at"] < last]
+    places: list[Any] = [row if id_ is None else id_ for row, id_ in enumerate(ids)]  # a row without an id is alone
+    own = _tickets(tickets, places, known, events, settings)
+    asked = [(own[place], moment) for place, moment in zip(places, at, strict=True) if moment != NEVER]
+    span = (min((moment for _, moment in asked), default=NEVER), last)
+    links = stored_links.reached(connection, {key for ticket, _ in asked for key in ticket.keys}, span, settings)
+    amounts = stored_amounts.added(connection, _marks(asked, links, settings), named)
+    return History(tickets_frame([*known.values()]), events_frame(events), amounts, links)
+
+
+def _moments(tickets: pd.DataFrame) -> list[int]:
+    at = moments(tickets["created_at"])
+    if "as_of" in tickets:
+        given = moments(tickets["as_of"])
+        at = np.where(given == NEVER, at, given)
+    found: list[int] = at.tolist()
+    return found
+
+
+def _said(events: Iterable[Row], known: Mapping[str, Row]) -> Iterator[Row]:
+    """Events; only the words of a known ticket's customer say anything, as in `record.read_messages`."""
+    silent: Row = dict.fromkeys(WORDS)
+    for row in events:
+        customer = known.get(row["ticket_id"], {}).get("customer_id")
+        own = row["side"] not in SIDES and row["actor"] is not None and row["actor"] == customer
+        heard = row["ticket_id"] in known and (row["side"] == "customer" or own)
+        yield row if heard else row | silent
+
+
+def _tickets(
+    tickets: pd.DataFrame,
+    places: Sequence[Any],
+    known: Mapping[str, Row],
+    events: Iterable[Row],
+    settings: Settings,
+) -> dict[Any, _Ticket]:
+    """Each ticket once; its first row says who and where it is, as in `AsOf.look`."""
+    given = {name: texts(tickets, name) for name in _SAID}
+    created = moments(tickets["created_at"]).tolist()
+    first = {place: row for row, place in reversed([*enumerate(places)])}
+    there = {place: known.get(place, {}) for place in first}
+    told: dict[Any, Row] = {}
+    for place, row in first.items():
+        said = {name: values[row] for name, values in given.items()}
+        said["created_at"] = None if created[row] == NEVER else created[row]
+        told[place] = {n: there[place].get(n) if value is None else value for n, value in said.items()}
+    keys = _keys(told, there, settings)
+    queues = {place: {told[place]["queue"], there[place].get("queue")} for place in first}
+    for event in events:
+        if event["kind"] == "assignment" and event["field"] != "assignee":
+            queues[event["ticket_id"]].add(event["value"])
+    return {place: _Ticket(told[place]["created_at"], keys[place], queues[place] - {None}) for place in first}
+
+
+def _keys(told: Mapping[Any, Row], there: Mapping[Any, Row], settings: Settings) -> dict[Any, list[str]]:
+    """The keys of each ticket's customer: those that are stored, unless the ticket says something else."""
+    names = ("customer_id", "customer_keys")
+    found = {place: stored_links.split(row.get("keys")) for place, row in there.items()}
+    stale = [place for place, row in told.items() if any(row[name] != there[place].get(name) for name in names)]
+    if stale:
+        made = stored_links.with_keys([told[place] for place in stale], settings)
+        found |= {place: stored_links.split(row["keys"]) for place, row in zip(stale, made, strict=True)}
+    return found
+
+
+def _marks(asked: Sequence[tuple[_Ticket, int]], links: pd.DataFrame, settings: Settings) -> set[Mark]:
+    """Every sum that the rows need."""
+    marks: set[Mark] = set()
+    for row, key in _customers(asked, links, settings):
+        ticket, moment = asked[row]
+        born = moment if ticket.created is None else min(ticket.created, moment)  # the last ticket before it is asked
+        marks.add((CUSTOMER_KEY + key, FACTS.index("tickets"), born))
+        marks.update(_sums(CUSTOMER_KEY, CUSTOMER_KEY + key, moment))
+    for ticket, moment in asked:
+        marks.update(_sums(DESK, DESK, moment))
+        for queue in ticket.queues:
+            marks.update(_sums(QUEUE_KEY, QUEUE_KEY + queue, moment))
+    return marks
+
+
+def _sums(kind: str, key: str, moment: int) -> Iterator[Mark]:
+    return ((key, fact, moment - span) for fact, span in _SUMS[kind])
+
+
+def _customers(
+    asked: Sequence[tuple[_Ticket, int]], links: pd.DataFrame, settings: Settings
+) -> Iterable[tuple[int, str]]:
+    """Row and key, for every key of each row's customer."""
+    keys = [ticket.keys for ticket, _ in asked]
+    if links.empty and all(len(own) <= 1 for own in keys):  # most helpdesks: nobody has a second key
+        return [(row, key) for row, own in enumerate(keys) for key in own]
+    at = np.array([moment for _, moment in asked], dtype=np.int64)
+    together = Identities.build(links, settings).together(keys, at)
+    return zip(together["row"].tolist(), together["key"].tolist(), strict=True)

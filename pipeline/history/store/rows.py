@@ -1,0 +1,305 @@
+"""Frames become rows of the store, and rows frames: a bad row gets a code; text is read, and never kept."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.errors import InputError
+from pipeline.history.log import KEYED, KINDS, NEVER, WORDS, event_key, moments
+from pipeline.history.mood import SIGNAL_LANGUAGES
+from pipeline.history.record import EVENTS, TICKETS, message_words
+from pipeline.history.store.people import customers, people, values
+from pipeline.history.store.tables import Row
+from pipeline.tickets.clean import clean
+
+CODES = {
+    "missing_id": "the row names no ticket",
+    "bad_id": "the ticket's id holds control characters or is longer than 200 characters",
+    "unknown_kind": "the event's kind isn't one of `log.KINDS`",
+    "no_time": "nobody knows when the helpdesk knew of it",
+}
+"""Code of a row that isn't stored → what it means."""
+
+UNKNOWN = ""
+"""Stands for every language that messages aren't read in, and for none."""
+
+LANGUAGES = (*SIGNAL_LANGUAGES, UNKNOWN)
+
+Words = tuple[float | None, ...]
+
+_NO_WORDS: Words = (None,) * len(WORDS)
+_BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MOST_ID = 200
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # UTF-8 has no half pairs, PostgreSQL no NUL
+_KNOWN = frozenset(KINDS)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is put in at once.
+
+    Attributes
+    ----------
+    tickets : dict of str to row
+        Id → `TICKETS`; of a repeated id the last.
+    events : dict of int to row
+        Key → `EVENTS` without words; of a repeated event the one that comes first in its source.
+    texts : dict of int to str
+        Key → a message that a customer may have written.
+    words : dict of int to Words
+        Key → what a message says that was read before.
+    outcomes : dict of str to int
+        Id of an escalated ticket → when that was known.
+    settled : bool
+        Whether no other of these tickets has escalated, as far as is known now.
+    repeated : int
+        Events that the batch itself holds twice.
+    refused : Counter
+        By code.
+    """
+
+    tickets: dict[str, Row] = field(default_factory=dict)
+    events: dict[int, Row] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
+    words: dict[int, Words] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    settled: bool = False
+    repeated: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+def batch_of(
+    tickets: pd.DataFrame, events: pd.DataFrame, outcomes: pd.DataFrame | None = None, *, settled: bool = False
+) -> Batch:
+    """Rows of frames by the schema, or of a `History`, whose messages were read.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or a column of times holds something else.
+    """
+    refused: Counter[str] = Counter()
+    rows, repeated = _once(_events(events, refused))
+    texts: dict[int, str] = {}
+    words: dict[int, Words] = {}
+    for row in rows.values():
+        text, read = row.pop("text"), row.pop("words")
+        if read is not None:
+            words[row["key"]] = read
+        elif text is not None and row["kind"] == "reply" and row["side"] not in ("agent", "system"):
+            texts[row["key"]] = text
+    known, escalated = _tickets(tickets, refused), _escalated(outcomes, refused)
+    return Batch(known, rows, texts, words, escalated, settled, repeated, refused)
+
+
+def readings(texts: Mapping[int, str], languages: Mapping[int, str | None]) -> dict[int, dict[str, Words]]:
+    """What each message says in its ticket's language, or in every one that is read where that isn't known.
+
+    Parameters
+    ----------
+    texts : mapping of int to str
+        By event key.
+    languages : mapping of int to str or None
+        Of the events' tickets, as far as they are known.
+    """
+    asked = [
+        (key, code, clean(text))
+        for key, text in texts.items()
+        for code in ([reading_language(languages[key])] if languages.get(key) is not None else LANGUAGES)
+    ]
+    found: dict[int, dict[str, Words]] = {}
+    if asked:
+        read = message_words([t for _, _, t in asked], [code or None for _, code, _ in asked])
+        for (key, code, _), row in zip(asked, read.tolist(), strict=True):
+            found.setdefault(key, {})[code] = _words(row)
+    return found
+
+
+def reading_language(language: str | None) -> str:
+    """The one of `LANGUAGES` that a message in a language is read in."""
+    return language if language in SIGNAL_LANGUAGES else UNKNOWN
+
+
+def tickets_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """`TICKETS` of rows."""
+    return _frame(rows, TICKETS, ("created_at",))
+
+
+def events_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """`EVENTS` of rows."""
+    return _frame(rows, EVENTS, ("occurred_at", "received_at"))
+
+
+def _frame(rows: Sequence[Row], names: Sequence[str], times: Sequence[str]) -> pd.DataFrame:
+    strings = [name for name in names if name not in (*times, *WORDS, "seq", "key")]
+    texts: Any = pd.array([row[name] for name in strings for row in rows], dtype="str")  # all at once: it is quicker
+    columns: dict[str, Any] = {}
+    for name in names:
+        if name in strings:
+            start = strings.index(name) * len(rows)
+            columns[name] = texts[start : start + len(rows)]
+        elif name in times:
+            whole = np.array([NEVER if row[name] is None else row[name] for row in rows], dtype=np.int64)
+            columns[name] = pd.DatetimeIndex(whole.view("datetime64[us]"), tz="UTC")
+        else:
+            columns[name] = _numbers(name, [row[name] for row in rows])
+    return pd.DataFrame(columns, copy=False)
+
+
+def _numbers(name: str, values: list[Any]) -> Any:
+    if name == "seq":
+        return pd.array(values, dtype="Int64")
+    if name == "key":
+        return np.array(values, dtype=np.int64).view(np.uint64)
+    return np.array(values, dtype=np.float64)
+
+
+def _once(rows: Iterable[Row]) -> tuple[dict[int, Row], int]:
+    """Each event once, and how many rows said nothing new."""
+    found: dict[int, Row] = {}
+    repeated = 0
+    for row in rows:
+        there = found.setdefault(row["key"], row)
+        if there is not row:
+            repeated += 1
+            there["seq"] = earlier(there["seq"], row["seq"])
+    return found, repeated
+
+
+def earlier(one: int | None, other: int | None) -> int | None:
+    """The lesser position in a source; None is after all."""
+    return one if other is None else other if one is None else min(one, other)
+
+
+def _tickets(frame: pd.DataFrame, refused: Counter[str]) -> dict[str, Row]:
+    need(frame, "tickets", ("ticket_id",))
+    if frame.empty:
+        return {}
+    columns = {name: texts(frame, name) for name in TICKETS if name != "created_at"}
+    whose = customers(columns["customer_id"], columns["customer_keys"])
+    columns["customer_id"], columns["customer_keys"] = whose
+    columns["created_at"] = _times(frame, "created_at")
+    found: dict[str, Row] = {}
+    for cells in zip(*(columns[name] for name in TICKETS), strict=True):
+        row = dict(zip(TICKETS, cells, strict=True))
+        if _passes(_id_code(row["ticket_id"]), refused):
+            found[row["ticket_id"]] = row
+    return found
+
+
+def _events(frame: pd.DataFrame, refused: Counter[str]) -> Iterable[Row]:
+    need(frame, "events", ("ticket_id", "kind", "received_at", "occurred_at"))
+    columns = {name: texts(frame, name) for name in KEYED}
+    columns |= {name: _times(frame, name) for name in ("occurred_at", "received_at")}
+    columns["key"] = _keys(frame, columns)
+    columns["actor"], columns["value"] = people(columns["actor"]), values(columns["value"], columns["field"])
+    columns["seq"] = _whole(frame, "seq")
+    columns["words"] = (
+        [_words(w) for w in frame[list(WORDS)].to_numpy(np.float64).tolist()] if _read(frame) else ([None] * len(frame))
+    )
+    for cells in zip(*columns.values(), strict=True):
+        row = dict(zip(columns, cells, strict=True))
+        code = _id_code(row["ticket_id"])
+        code = code or ("unknown_kind" if row["kind"] not in _KNOWN else None)
+        if _passes(code or ("no_time" if row["received_at"] is None else None), refused):
+            yield row
+
+
+def _keys(frame: pd.DataFrame, columns: Mapping[str, list[Any]]) -> list[int]:
+    """As `event_keys` of the frame, with their highest bit as a sign."""
+    if "key" in frame:
+        keys = frame["key"].to_numpy(np.uint64)
+    else:
+        times = [[NEVER if at is None else at for at in columns[name]] for name in ("occurred_at", "received_at")]
+        rows = zip(*(columns[name] for name in KEYED), *times, strict=True)
+        keys = np.array([event_key(*row) for row in rows], dtype=np.uint64)
+    found: list[int] = keys.view(np.int64).tolist()
+    return found
+
+
+def _escalated(frame: pd.DataFrame | None, refused: Counter[str]) -> dict[str, int]:
+    """When each escalated ticket was known to be; the first time counts."""
+    if frame is None:
+        return {}
+    need(frame, "outcomes", ("ticket_id", "outcome", "value", "known_at"))
+    yes = frame[((frame["outcome"] == "escalated") & (frame["value"] == "1")).to_numpy(bool)]
+    found: dict[str, int] = {}
+    for id_, known_at in zip(texts(yes, "ticket_id"), _times(yes, "known_at"), strict=True):
+        if _passes(_id_code(id_) or ("no_time" if known_at is None else None), refused) and known_at is not None:
+            found[id_] = min(known_at, found.get(id_, known_at))
+    return found
+
+
+def need(frame: pd.DataFrame, what: str, names: Sequence[str]) -> None:
+    """Refuse a table that lacks a column.
+
+    Raises
+    ------
+    InputError
+    """
+    missing = [name for name in names if name not in frame]
+    if missing:
+        got = f"columns {', '.join(map(str, frame.columns[:8]))}"
+        raise InputError(f"the {what} lack a column", where=f"column {missing[0]}", got=got, do="see the schema")
+
+
+def _read(frame: pd.DataFrame) -> bool:
+    return all(name in frame for name in WORDS)
+
+
+def texts(frame: pd.DataFrame, name: str) -> list[Any]:
+    """A column's values as text that can be stored, None where there is none or no such column."""
+    if name not in frame:
+        return [None] * len(frame)
+    values = frame[name]
+    told = pa.array(values).to_pylist() if isinstance(values.dtype, pd.StringDtype) else values.tolist()  # quicker
+    return [_text(value) for value in told]
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value if _plain(value) else _UNSTORABLE.sub("", value)
+    return None if value is None or value is pd.NA or value != value else str(value)
+
+
+def _plain(value: str) -> bool:
+    return (value.isascii() and "\x00" not in value) or not _UNSTORABLE.search(value)
+
+
+def _times(frame: pd.DataFrame, name: str) -> list[int | None]:
+    if name not in frame:
+        return [None] * len(frame)
+    values = frame[name]
+    if not isinstance(values.dtype, pd.DatetimeTZDtype) and values.notna().any():
+        got = str(values.dtype)
+        raise InputError("a column of times holds something else", where=f"column {name}", got=got, do="see the schema")
+    return [None if at == NEVER else at for at in moments(values).tolist()]
+
+
+def _whole(frame: pd.DataFrame, name: str) -> list[int | None]:
+    values = frame[name].tolist() if name in frame else [None] * len(frame)
+    return [None if value is None or value is pd.NA or value != value else int(value) for value in values]
+
+
+def _id_code(id_: str | None) -> str | None:
+    if id_ is None or not id_.strip():
+        return "missing_id"
+    return "bad_id" if len(id_) > _MOST_ID or _BAD_ID.search(id_) else None
+
+
+def _passes(code: str | None, refused: Counter[str]) -> bool:
+    if code is not None:
+        refused[code] += 1
+    return code is None
+
+
+def _words(values: Iterable[float]) -> Words:
+    return tuple(None if v != v else float(v) for v in values)

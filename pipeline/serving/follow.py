@@ -1,0 +1,123 @@
+"""One ticket through its life: its risk as of fixed ages while it was open, and what raised it each time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from pipeline.errors import InputError
+from pipeline.estimators.course import AGES
+from pipeline.serving.intake import Intake
+from pipeline.serving.past import Past, as_asked
+from pipeline.serving.scores import AsOfScores
+
+REASONS = 3
+"""So many of the strongest reasons are said of each moment."""
+
+_SILENT = ("base", "meaning")
+
+
+@dataclass(frozen=True)
+class Step:
+    """The ticket as of a moment.
+
+    Attributes
+    ----------
+    moment : Timestamp
+    age_hours : float
+    risk : float
+        P(escalated).
+    reasons : tuple of str
+        What raised it most, the strongest first, in words.
+    """
+
+    moment: pd.Timestamp
+    age_hours: float
+    risk: float
+    reasons: tuple[str, ...]
+
+
+def follow(ticket: pd.DataFrame, scorer: AsOfScores, past: Past, moment: pd.Timestamp) -> list[Step]:
+    """The ticket at each of `AGES` while it was open, and as of the moment.
+
+    Parameters
+    ----------
+    ticket : DataFrame, 1 row
+        By the schema, with `created_at`.
+
+    Raises
+    ------
+    InputError
+        A ticket without a time, or created after the moment; a scorer without an escalation model.
+    """
+    created = ticket["created_at"].iloc[0]
+    if pd.isna(created) or created > moment:
+        got = "no created_at" if pd.isna(created) else f"created {created.isoformat()}"
+        do = "name a ticket that was there"
+        raise InputError("no life to follow", where=f"as of {moment.isoformat()}", got=got, do=do)
+    name = str(ticket["ticket_id"].iloc[0])
+    ages = [created + pd.Timedelta(hours=age) for age in AGES]
+    looks = [at for at in ages if at < moment and (at == created or name in past.open_tickets(at))]
+    rows = pd.concat([ticket] * (len(looks) + 1), ignore_index=True).assign(as_of=[*looks, moment])
+    rows["as_of"] = rows["as_of"].astype("datetime64[us, UTC]")
+    scored = [_at(rows.iloc[[i]], scorer, past, explain=True).iloc[0] for i in range(len(rows))]
+    if pd.isna(scored[0]["escalation_risk"]):
+        do = "train on a history that has the outcome `escalated`"
+        raise InputError("the scorer has no escalation model", where="scorer", got=scorer.version, do=do)
+    return [
+        Step(at, (at - created) / pd.Timedelta(hours=1), float(line["escalation_risk"]), _reasons(line["explanation"]))
+        for at, line in zip(rows["as_of"], scored, strict=True)
+    ]
+
+
+def find(intake: Intake, ticket_id: str, now: datetime) -> pd.DataFrame:
+    """The row of a ticket.
+
+    Raises
+    ------
+    InputError
+        It isn't there.
+    """
+    for frame in intake.read(now):
+        found = frame[(frame["ticket_id"] == ticket_id).to_numpy(bool, na_value=False)]
+        if len(found):
+            return found.head(1).reset_index(drop=True)
+    raise InputError("no such ticket", where=intake.name, got=ticket_id, do="check the id")
+
+
+def most_risen(intake: Intake, scorer: AsOfScores, past: Past, moment: pd.Timestamp, now: datetime) -> pd.DataFrame:
+    """The row of the open ticket whose risk has risen most since its creation; the first of equals.
+
+    Raises
+    ------
+    InputError
+        No ticket of the input is open as of the moment.
+    """
+    is_open = past.open_tickets(moment)
+    best, found = -2.0, None
+    for frame in intake.read(now):
+        here = frame["ticket_id"].isin(is_open) & frame["error"].isna() & (frame["created_at"] < moment)
+        rows = frame[here.to_numpy(bool, na_value=False)].reset_index(drop=True)
+        if not len(rows):
+            continue
+        first = _at(rows.assign(as_of=rows["created_at"]), scorer, past)["escalation_risk"]
+        rise = _at(rows.assign(as_of=moment), scorer, past)["escalation_risk"].to_numpy() - first.to_numpy()
+        rise = pd.Series(rise).fillna(-1.0)
+        if rise.max() > best:
+            best, found = float(rise.max()), rows.iloc[[int(rise.argmax())]].reset_index(drop=True)
+    if found is None:
+        do = "choose another moment"
+        raise InputError("no ticket is open", where=intake.name, got=f"as of {moment.isoformat()}", do=do)
+    return found
+
+
+def _at(rows: pd.DataFrame, scorer: AsOfScores, past: Past, *, explain: bool = False) -> pd.DataFrame:
+    return scorer.score(rows, history=past.read(as_asked(rows, scorer.queue_column)), explain=explain)
+
+
+def _reasons(explanation: dict[str, dict[str, list[dict[str, str | float]]]]) -> tuple[str, ...]:
+    parts = explanation["escalation"]["contributions"]
+    raising = [str(p["name"]) for p in parts if p["kind"] not in _SILENT and float(p["value"]) > 0]
+    return tuple(raising[:REASONS])

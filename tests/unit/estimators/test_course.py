@@ -1,0 +1,126 @@
+"""The course: trees on moments, joints that depend on the age, shares that add up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_blocks import blocks, spread
+
+from pipeline.estimators.course import AGES, CourseModel, Sight, fit_joints
+from pipeline.estimators.escalation import EscalationModel
+from pipeline.estimators.members import period_edges, possible, value_codes
+from pipeline.estimators.past_rates import PastRates
+from pipeline.features.build import Blocks
+
+N = 600
+CLASSES = spread(N)
+DRAW = np.random.default_rng(5)
+WAITED = DRAW.exponential(30.0, N)
+HAPPENED = (DRAW.random(N) < 1 / (1 + np.exp(2.5 - WAITED / 15 - (CLASSES == 2)))).astype(int)
+MOMENT = np.column_stack([DRAW.choice(AGES, N), WAITED, DRAW.integers(0, 4, N), DRAW.normal(size=N)]).astype("f4")
+MOMENT[::7, 3] = np.nan
+SIGHT = Sight(np.array([0, 1, 2]), age=0, queue=2)
+
+
+def seen(moment: np.ndarray = MOMENT) -> Blocks:
+    """Blocks that know of a history."""
+    made = blocks(CLASSES)
+    return Blocks(made.terms, made.meaning, made.one_hot, made.codes, made.numbers, moment)
+
+
+def fitted() -> CourseModel:
+    made = seen()
+    codes, edges = value_codes(made), period_edges(made)
+    return CourseModel.fit(
+        made, MOMENT, HAPPENED,
+        rates=PastRates.fit(codes, HAPPENED).transform(codes), past=PastRates.fit(codes, HAPPENED),
+        edges=edges, weights=np.ones(N), sight=SIGHT, seed=0,
+    )  # fmt: skip
+
+
+MODEL = fitted()
+
+
+def test_a_ticket_that_waits_longer_has_the_higher_risk() -> None:
+    short, long = MOMENT.copy(), MOMENT.copy()
+    short[:, 1], long[:, 1] = 1.0, 100.0
+    assert (MODEL.log_odds(seen(), long) > MODEL.log_odds(seen(), short) + 0.5).all()
+
+
+def test_numbers_that_are_not_seen_change_nothing() -> None:
+    other = MOMENT.copy()
+    other[:, 3] = 1e6
+    np.testing.assert_array_equal(MODEL.log_odds(seen(), other), MODEL.log_odds(seen(), MOMENT))
+
+
+def test_shares_of_the_trees_add_up_to_their_mean() -> None:
+    for i in range(5):
+        row = seen().take(np.array([i]))
+        shares, base = MODEL.contributions(row, MOMENT[i : i + 1])
+        assert base + sum(shares.values()) == pytest.approx(MODEL.log_odds(row, MOMENT[i : i + 1])[0], abs=1e-6)
+
+
+def test_between_two_ages_the_joint_lies_between_theirs() -> None:
+    joints = np.column_stack([np.linspace(1, 0, len(AGES)), np.linspace(0, 1, len(AGES)), np.zeros(len(AGES))])
+    model = CourseModel(MODEL.trees, MODEL.past, MODEL.period_edges, joints, SIGHT)
+    np.testing.assert_allclose(model.joints_at(np.array(AGES)), joints)
+    between = model.joints_at(np.array([10.0]))[0]
+    assert joints[3, 0] < between[0] < joints[2, 0] and joints[2, 1] < between[1] < joints[3, 1]
+    np.testing.assert_allclose(model.joints_at(np.array([np.nan, 1e9])), joints[[0, -1]])
+
+
+def test_a_stored_course_says_the_same() -> None:
+    again = CourseModel.from_state(MODEL.state())
+    np.testing.assert_array_equal(again.log_odds(seen(), MOMENT), MODEL.log_odds(seen(), MOMENT))
+    np.testing.assert_array_equal(again.joints, MODEL.joints)
+
+
+class TestJoints:
+    AGE = np.arange(6_000) % len(AGES)
+    CREATION, COURSE = DRAW.normal(size=6_000), DRAW.normal(size=6_000)
+
+    def test_each_age_weighs_what_tells_most_then(self) -> None:
+        own = np.where(self.AGE == 0, 2.0, 0.0)
+        came = (DRAW.random(6_000) < 1 / (1 + np.exp(-(own * self.CREATION + (2 - own) * self.COURSE)))).astype(int)
+        joints = fit_joints(self.CREATION, self.COURSE, came, self.AGE, np.ones(6_000))
+        assert joints[0, 0] > 1.2 > 0.6 > joints[0, 1]
+        assert (joints[1:, 1] > 1.2).all() and (joints[1:, 0] < 0.6).all()
+
+    def test_what_points_the_wrong_way_is_left_out(self) -> None:
+        came = (DRAW.random(6_000) < 1 / (1 + np.exp(self.COURSE))).astype(int)
+        joints = fit_joints(self.CREATION, self.COURSE, came, self.AGE, np.ones(6_000))
+        assert (joints[:, :2] >= 0).all() and joints[:, 1].max() < 0.1
+
+    def test_an_age_of_few_tickets_is_drawn_to_all_ages(self) -> None:
+        age = np.where(np.arange(6_000) < 5, 4, 0)
+        came = (DRAW.random(6_000) < 1 / (1 + np.exp(-self.COURSE))).astype(int)
+        joints = fit_joints(self.CREATION, self.COURSE, came, age, np.ones(6_000))
+        np.testing.assert_allclose(joints[4], joints[1], atol=0.4)
+
+
+class TestWithTheCreation:
+    MEMBERS = possible(seen(), ["both"])["both"]
+
+    def model(self, course: CourseModel | None) -> EscalationModel:
+        made = EscalationModel.fit(self.MEMBERS, seen(), HAPPENED, created=None, known=None, cut=None, seed=0)
+        return EscalationModel(made.members, made.linear, made.trees, made.past, made.period_edges, made.platt, course)
+
+    def test_without_a_history_the_risk_is_that_of_the_creation(self) -> None:
+        bare = blocks(CLASSES)
+        np.testing.assert_array_equal(self.model(MODEL).risk(bare), self.model(None).risk(bare))
+        assert np.abs(self.model(MODEL).risk(seen()) - self.model(None).risk(seen())).max() > 0.05
+
+    def test_all_shares_add_up_to_the_log_odds_of_the_risk(self) -> None:
+        joints = np.tile([0.4, 0.7, -0.1], (len(AGES), 1))
+        model = self.model(CourseModel(MODEL.trees, MODEL.past, MODEL.period_edges, joints, SIGHT))
+        risk = model.risk(seen())
+        for i in range(4):
+            _, shares, named = model.contributions(seen().take(np.array([i])))
+            total = shares.sum() + sum(named.values())
+            assert total == pytest.approx(np.log(risk[i] / (1 - risk[i])), abs=1e-5)
+            assert any(name.startswith("moment:") for name in named)
+
+    def test_stored_with_its_course_it_says_the_same(self) -> None:
+        model = self.model(MODEL)
+        again = EscalationModel.from_state(model.state())
+        np.testing.assert_array_equal(again.risk(seen()), model.risk(seen()))
