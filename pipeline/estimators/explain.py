@@ -69,7 +69,9 @@ class Said:
         self.fields = builder.fields.names
         self._places = builder.terms.places
         self._field_of = builder.fields.one_hot_fields()
-        self._moments, self._queues = (builder.as_of.names, builder.as_of.queues) if builder.as_of else ((), ())
+        as_of = builder.as_of
+        self._moments = as_of.names if as_of else ()
+        self._coded = {"queue": as_of.queues, "priority_level": as_of.levels} if as_of else {}
         self._tickets = tickets.to_dict("records")
         self._words = [term_names(str(t.get("text") or ""), builder.settings) for t in self._tickets]
 
@@ -93,8 +95,8 @@ class Said:
         """A number of the history in words."""
         assert self.blocks.moment is not None
         name, value = self._moments[column], float(self.blocks.moment[i, column])
-        if name == "queue" and not np.isnan(value):
-            return f"in queue {self._queues[int(value)]}"
+        if name in self._coded and not np.isnan(value):
+            return f"{'in queue' if name == 'queue' else 'priority'} {self._coded[name][int(value)]}"
         return phrase(name, value)
 
     def named(self, i: int, columns: np.ndarray, shares: np.ndarray) -> list[Found]:

@@ -16,7 +16,10 @@ from pipeline.serving.scores import AsOfScores
 REASONS = 3
 """So many of the strongest reasons are said of each moment."""
 
-_SILENT = ("base", "meaning")
+_SILENT = ("base", "meaning", "rest")
+"""Kinds of shares that say nothing to a person."""
+
+Shares = dict[tuple[str, str], float]
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Step:
     risk : float
         P(escalated).
     reasons : tuple of str
-        What raised it most, the strongest first, in words.
+        What raised it most, the strongest first, in words: at creation of all that speaks for an escalation, later of
+        what does so more than at the look before.
     """
 
     moment: pd.Timestamp
@@ -66,10 +70,13 @@ def follow(ticket: pd.DataFrame, scorer: AsOfScores, past: Past, moment: pd.Time
     if pd.isna(scored[0]["escalation_risk"]):
         do = "train on a history that has the outcome `escalated`"
         raise InputError("the scorer has no escalation model", where="scorer", got=scorer.version, do=do)
-    return [
-        Step(at, (at - created) / pd.Timedelta(hours=1), float(line["escalation_risk"]), _reasons(line["explanation"]))
-        for at, line in zip(rows["as_of"], scored, strict=True)
-    ]
+    steps, before = [], Shares()
+    for at, line in zip(rows["as_of"], scored, strict=True):
+        shares = _shares(line["explanation"])
+        age = (at - created) / pd.Timedelta(hours=1)
+        steps.append(Step(at, age, float(line["escalation_risk"]), _reasons(shares, before)))
+        before = shares
+    return steps
 
 
 def find(intake: Intake, ticket_id: str, now: datetime) -> pd.DataFrame:
@@ -117,7 +124,12 @@ def _at(rows: pd.DataFrame, scorer: AsOfScores, past: Past, *, explain: bool = F
     return scorer.score(rows, history=past.read(as_asked(rows, scorer.queue_column)), explain=explain)
 
 
-def _reasons(explanation: dict[str, dict[str, list[dict[str, str | float]]]]) -> tuple[str, ...]:
+def _shares(explanation: dict[str, dict[str, list[dict[str, str | float]]]]) -> Shares:
     parts = explanation["escalation"]["contributions"]
-    raising = [str(p["name"]) for p in parts if p["kind"] not in _SILENT and float(p["value"]) > 0]
-    return tuple(raising[:REASONS])
+    return {(str(p["kind"]), str(p["name"])): float(p["value"]) for p in parts if p["kind"] not in _SILENT}
+
+
+def _reasons(shares: Shares, before: Shares) -> tuple[str, ...]:
+    risen = {part: value - max(before.get(part, 0.0), 0.0) for part, value in shares.items() if value > 0}
+    order = sorted((part for part in risen if risen[part] > 0), key=lambda part: (-risen[part], part))
+    return tuple(name for _, name in order[:REASONS])

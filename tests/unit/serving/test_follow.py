@@ -55,7 +55,8 @@ def test_a_ticket_is_looked_at_at_fixed_ages_and_now_with_what_raised_its_risk(t
         steps = lived(desk, "rising", 31.0)
     assert [s.age_hours for s in steps] == [0, 1, 4, 24, 30]
     assert [s.risk for s in steps] == pytest.approx([0.1, 0.11, 0.14, 0.34, 0.4])
-    assert steps[-1].reasons == ("waited 30", "slow")  # neither the base nor what lowers it
+    assert steps[0].reasons == ("waited 0", "slow")  # neither the base nor what lowers it
+    assert steps[-1].reasons == ("waited 30",)  # the word was there before
 
 
 def test_no_look_while_it_was_resolved(tmp_path: Path) -> None:
