@@ -25,10 +25,17 @@ GROWN = {
 }
 """What each member sees beside the course (nothing; codes of fields; their past rates) → how its trees grow."""
 
+WEIGHTS = {"course": 0.25, "fields": 0.25, "rates": 0.5}
+"""Of the members' log-odds in their mean: past rates told most on every inner slice that was looked at."""
+
 _ALWAYS = {"learning_rate": 0.08, "max_features": 0.3}
 
-PULL = 10.0
-"""A joint of one age is drawn to that of all ages as strongly as by so many tickets: few tickets bend it little."""
+PULL = 50.0
+"""A joint is drawn to `USUAL` as strongly as by so many tickets: few tickets bend it little."""
+
+USUAL = np.array([[0.75, 0.25, 0.0], *[[0.0, 1.0, 0.0]] * (len(AGES) - 1)])
+"""Joints where nothing better is known: at creation mostly the model that was made for it, later the trees, which know
+the creation's fields too."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,8 @@ class CourseModel:
     ----------
     trees : dict
         `course`, `fields`, `rates` → Trees.
-    past : PastRates
+    past : tuple of PastRates, one for each of AGES
+        Of the tickets that were open at that age: among those that stay open for days, other values are bad signs.
     period_edges : ndarray
         See `members.period_edges`.
     joints : ndarray, shape (len(AGES), 3)
@@ -92,7 +100,7 @@ class CourseModel:
     """
 
     trees: dict[str, Trees]
-    past: PastRates
+    past: tuple[PastRates, ...]
     period_edges: np.ndarray
     joints: np.ndarray
     sight: Sight
@@ -105,7 +113,7 @@ class CourseModel:
         outcome: np.ndarray,
         *,
         rates: np.ndarray,
-        past: PastRates,
+        past: tuple[PastRates, ...],
         edges: np.ndarray,
         weights: np.ndarray,
         sight: Sight,
@@ -121,19 +129,28 @@ class CourseModel:
             What was known as of each snapshot (`AsOf.look`).
         outcome : ndarray of 0 and 1, shape (n,)
         rates : ndarray, shape (n, f)
-            Past rates of the ticket's values, as they were known then.
+            Past rates of the ticket's values at its age, as they were known at its creation.
         """
         trees = {}
         for name, options in GROWN.items():
             table, kinds = sight.table(name, blocks, moment, rates, edges)
             trees[name] = Trees.fit(table, outcome, categorical=kinds, weights=weights, seed=seed, **_ALWAYS, **options)
-        return cls(trees, past, edges, np.tile([0.0, 1.0, 0.0], (len(AGES), 1)), sight)
+        return cls(trees, past, edges, USUAL, sight)
 
     def log_odds(self, blocks: Blocks, moment: np.ndarray) -> np.ndarray:
-        """Mean of the trees' log-odds, shape (n,)."""
-        rates = self.past.transform(value_codes(blocks))
+        """Mean of the trees' log-odds by `WEIGHTS`, shape (n,)."""
+        rates = self.rates(blocks, moment)
         tables = {n: self.sight.table(n, blocks, moment, rates, self.period_edges)[0] for n in self.trees}
-        return np.asarray(np.mean([t.log_odds(tables[n]) for n, t in self.trees.items()], axis=0))
+        return np.asarray(sum(WEIGHTS[n] * t.log_odds(tables[n]) for n, t in self.trees.items()))
+
+    def rates(self, blocks: Blocks, moment: np.ndarray) -> np.ndarray:
+        """Past rates of each ticket's values, among tickets of the last of `AGES` that it has reached; shape (n, f)."""
+        codes, hours = value_codes(blocks), np.nan_to_num(self.age_hours(moment))
+        place = np.maximum(np.searchsorted(AGES, hours * (1 + 1e-6), side="right") - 1, 0)  # ages are float32
+        found = np.zeros(codes.shape)
+        for age in np.unique(place):
+            found[place == age] = self.past[age].transform(codes[place == age])
+        return found
 
     def age_hours(self, moment: np.ndarray) -> np.ndarray:
         """Age of each ticket at its moment, shape (n,)."""
@@ -154,21 +171,23 @@ class CourseModel:
 
         Columns are `field:J` (codes), `number:J`, `moment:J`; a past rate counts as its field.
         """
-        rates = self.past.transform(value_codes(row))
+        rates = self.rates(row, moment)
         shares: dict[str, float] = {}
         total = 0.0
         for name, trees in self.trees.items():
             found, base = trees.contributions(self.sight.table(name, row, moment, rates, self.period_edges)[0])
-            total += base / len(self.trees)
+            total += WEIGHTS[name] * base
             for key, share in zip(self.sight.columns_of(name, row, rates), found[0].tolist(), strict=True):
-                shares[key] = shares.get(key, 0.0) + share / len(self.trees)
+                shares[key] = shares.get(key, 0.0) + WEIGHTS[name] * share
         return shares, total
 
     def state(self) -> State:
         """What is stored."""
         state: State = {"names": sorted(self.trees), "period_edges": self.period_edges, "joints": self.joints}
         state |= {"columns": self.sight.columns, "age": self.sight.age, "queue": self.sight.queue}
-        for place, part in [*((f"trees/{n}", t.state()) for n, t in self.trees.items()), ("past", self.past.state())]:
+        parts = [(f"trees/{n}", t.state()) for n, t in self.trees.items()]
+        parts += [(f"past/{i}", rates.state()) for i, rates in enumerate(self.past)]
+        for place, part in parts:
             state |= {f"{place}/{k}": v for k, v in part.items()}
         return state
 
@@ -180,7 +199,7 @@ class CourseModel:
             return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
         trees = {n: Trees.from_state(under(f"trees/{n}/")) for n in state["names"]}
-        past = PastRates.from_state(under("past/"))
+        past = tuple(PastRates.from_state(under(f"past/{i}/")) for i in range(len(AGES)))
         sight = Sight(state["columns"], int(state["age"]), int(state["queue"]))
         return cls(trees, past, state["period_edges"], state["joints"], sight)
 
@@ -188,23 +207,20 @@ class CourseModel:
 def fit_joints(
     creation: np.ndarray, course: np.ndarray, outcome: np.ndarray, age: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Joint of each of `AGES`, by likelihood on snapshots not learned from; shape (len(AGES), 3).
+    """Joint of each of `AGES`, by likelihood on snapshots not learned from, drawn to `USUAL`; shape (len(AGES), 3).
 
-    Slopes are never negative. Each age is drawn to the joint of all ages (`PULL`), which is drawn to the plain mean.
+    Slopes are never negative.
 
     Parameters
     ----------
     age : ndarray of int, shape (n,)
         Position of each snapshot's age in `AGES`.
     """
-    columns = np.column_stack([creation, course, np.ones(len(creation))])
-    start = np.array([0.5, 0.5, 0.0])
-    pooled = _likeliest(columns, outcome, weights, start)
-    joints = np.tile(pooled, (len(AGES), 1))
-    for place in range(len(AGES)):
+    columns, joints = np.column_stack([creation, course, np.ones(len(creation))]), USUAL.copy()
+    for place, usual in enumerate(USUAL):
         rows = age == place
         if rows.any():
-            joints[place] = _likeliest(columns[rows], outcome[rows], weights[rows], pooled)
+            joints[place] = _likeliest(columns[rows], outcome[rows], weights[rows], usual)
     return joints
 
 

@@ -13,6 +13,7 @@ from pipeline.history.definitions import (
     OUT_OF_SCOPE,
     OUTCOME_NAMES,
     SAME_TOPIC,
+    YES,
     Definition,
     parse_definitions,
     parse_duration,
@@ -34,6 +35,7 @@ __all__ = [
     "parse_definitions",
     "parse_duration",
     "source_columns",
+    "turned",
 ]
 
 _SHOWN = 20
@@ -83,6 +85,25 @@ def derive(
         frames.append(schema.conform(found.reset_index(drop=True), "outcomes"))
     filled = [f for f in frames if len(f)] or frames[:1]
     return pd.concat(filled, ignore_index=True)
+
+
+def turned(tickets: pd.DataFrame, events: pd.DataFrame, definition: Definition | None) -> pd.Series:
+    """When each ticket first looked as if its outcome were yes, by ticket id; empty where no column tells.
+
+    The value may still change, and a definition may say that only the last one counts: so `known_at` can be much later.
+    From this moment on nobody would ask any more whether it will come to that.
+    """
+    if definition is None or definition.column is None or definition.form not in ("equals", "at_least", "value"):
+        return pd.Series(dtype="datetime64[us, UTC]")
+    facts = column_facts(tickets, events, definition.column).dropna(subset="value")
+    if definition.form == "at_least":
+        yes = pd.to_numeric(facts["value"], errors="coerce") >= (definition.at_least or 0.0)
+    elif definition.form == "equals":
+        yes = among(facts["value"], set(definition.equals))
+    else:
+        yes = facts["value"].str.lower().isin(YES)
+    first = facts[yes.to_numpy(bool)].sort_values(["row", "occurred_at"], kind="stable").drop_duplicates("row")
+    return pd.Series(first["occurred_at"].array, index=pd.Index(tickets["ticket_id"].iloc[first["row"]]))
 
 
 def outside_levels(

@@ -12,7 +12,7 @@ from pipeline.estimators.escalation import EscalationModel
 from pipeline.features.build import Blocks
 from pipeline.history.record import History
 from pipeline.scorer import Scorer
-from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX
+from pipeline.training.labels import LABEL_PREFIX, escalated_at
 from pipeline.training.prepare import moments
 from pipeline.training.served import BATCH
 from pipeline.training.snapshots import Snapshots, snapshots
@@ -78,7 +78,7 @@ def _risks(
 def _waited(frame: pd.DataFrame, seen: Snapshots, places: np.ndarray, risk: np.ndarray, alone: np.ndarray) -> Waited:
     rows, ticket = np.unique(seen.rows[places], return_inverse=True)
     happened = (frame[LABEL_PREFIX + "escalated"].iloc[rows] == "1").to_numpy(bool)
-    known = moments(frame[KNOWN_PREFIX + "escalated"].iloc[rows])
+    known = moments(escalated_at(frame.iloc[rows]))
     return Waited(
         ticket, seen.age[places], seen.moments[places], risk, alone, happened[ticket].astype(np.int64),
         moments(frame["created_at"].iloc[rows]), np.where(happened, known, -1),

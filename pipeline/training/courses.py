@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.calibration import sigmoid
-from pipeline.estimators.course import CourseModel, Sight, fit_joints
+from pipeline.estimators.course import AGES, USUAL, CourseModel, Sight, fit_joints
 from pipeline.estimators.maturity import maturity_weights
 from pipeline.estimators.members import period_edges, value_codes
 from pipeline.estimators.past_rates import PastRates, as_of_rates
@@ -38,6 +38,8 @@ class Task:
     snapshots : Snapshots
     sight : Sight
         Which numbers of a moment the trees see.
+    late : bool
+        Outcomes come late: the newest known ones are no sample of what is to come, so no joint is fitted to them.
     """
 
     blocks: Blocks
@@ -47,6 +49,7 @@ class Task:
     cut: int
     snapshots: Snapshots
     sight: Sight
+    late: bool
     seed: int
 
 
@@ -137,15 +140,27 @@ def _fit(task: Task, places: np.ndarray, cut: int) -> CourseModel:
     tickets, inverse = np.unique(rows, return_inverse=True)
     created, known, outcome = (a[tickets] for a in (task.created, task.known, task.outcome))
     codes = value_codes(task.blocks.tabular(tickets))
-    rates = as_of_rates(codes, outcome, created, known)[inverse]
+    rates, past = _rates(task, places, codes[inverse])
     weights = maturity_weights(outcome, created, known, max(cut, int(known.max()) + 1))[inverse]
     old = np.flatnonzero(weights > 0)
     blocks, moment = _of(task, places[old])
     return CourseModel.fit(
         blocks, moment, task.outcome[rows[old]],
-        rates=rates[old], past=PastRates.fit(codes, outcome), edges=period_edges(blocks),
+        rates=rates[old], past=past, edges=period_edges(blocks),
         weights=weights[old], sight=task.sight, seed=task.seed,
     )  # fmt: skip
+
+
+def _rates(task: Task, places: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, tuple[PastRates, ...]]:
+    """Past rates of each snapshot's values among the tickets open at its age, and those at the end of each age."""
+    rows, age = task.snapshots.rows[places], task.snapshots.age[places]
+    rates, past = np.zeros(codes.shape), []
+    for number in range(len(AGES)):
+        mine = age == number
+        seen = rows[mine]
+        rates[mine] = as_of_rates(codes[mine], task.outcome[seen], task.created[seen], task.known[seen])
+        past.append(PastRates.fit(codes[mine], task.outcome[seen]))
+    return rates, tuple(past)
 
 
 def _of(task: Task, places: np.ndarray) -> tuple[Blocks, np.ndarray]:
@@ -158,6 +173,8 @@ def _creation(task: Task, places: np.ndarray, creation: Mapping[int, float]) -> 
 
 def _joints(task: Task, looked: tuple[np.ndarray, np.ndarray], creation: Mapping[int, float]) -> np.ndarray:
     """Joints by likelihood; rows near the cut stand for those whose outcome isn't known yet."""
+    if task.late:
+        return USUAL
     places, course = looked
     rows = task.snapshots.rows[places]
     tickets, inverse = np.unique(rows, return_inverse=True)

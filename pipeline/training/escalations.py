@@ -126,7 +126,7 @@ def make(
     if times is None or seen is None:
         return MadeEscalation(replace(final, platt=platt), inner, chosen, rows, tried)
     sight = courses.sight_of(seen.names, seen.snapshots)
-    task = courses.Task(blocks, outcome, times.created, times.known, times.cut, seen.snapshots, sight, seed)
+    task = courses.Task(blocks, outcome, times.created, times.known, times.cut, seen.snapshots, sight, late, seed)
     course = courses.make(task, tuple(choose), tuple(calibrate), creation, rows)
     if course is None:
         say("too few tickets were open at later ages: the risk is that at creation")

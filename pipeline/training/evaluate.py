@@ -71,7 +71,7 @@ def evaluate(raw: Path | Raw, scorer: Scorer, *, where: Path | None = None, say:
     found = unseen(given, [scorer])
     require(found, where)
     say(f"{len(found.tickets):,} tickets to look at")
-    definitions, outcomes = relabel(given, scorer.settings.outcomes)
+    definitions, outcomes = relabel(given, scorer.settings.outcomes, customers=scorer.settings.history)
     facts = Facts(given.tickets, given.events, outcomes, definitions)
     history = _history(scorer, facts)
     served = serve(scorer, found.tickets, history=history, say=say)

@@ -12,6 +12,9 @@ TARGETS = ("topic", "queue", "priority", "escalated")
 
 LABEL_PREFIX, KNOWN_PREFIX = "label.", "known."
 
+TURNED = "turned.escalated"
+"""When a ticket first looked as if it had escalated (`outcomes.turned`)."""
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -29,13 +32,17 @@ class Labelled:
     counts: dict[str, dict[str, int]]
 
 
-def attach(tickets: pd.DataFrame, outcomes: pd.DataFrame, *, cut: pd.Timestamp | None) -> Labelled:
+def attach(
+    tickets: pd.DataFrame, outcomes: pd.DataFrame, *, cut: pd.Timestamp | None, turned: pd.Series | None = None
+) -> Labelled:
     """Join outcomes to tickets; tickets created at the cut or later, and labels known then or later, are left out.
 
     Parameters
     ----------
     cut : Timestamp or None
         Nothing known from this moment on is used; None: everything is.
+    turned : Series, optional
+        By ticket id: `outcomes.turned` of the escalation; kept as `TURNED`.
     """
     frame = tickets if cut is None else tickets[tickets["created_at"] < cut]
     frame = frame.copy()
@@ -50,5 +57,17 @@ def attach(tickets: pd.DataFrame, outcomes: pd.DataFrame, *, cut: pd.Timestamp |
         late &= value.notna()
         frame[LABEL_PREFIX + name] = value.mask(late)
         frame[KNOWN_PREFIX + name] = known_at.mask(late)
+        if name == "escalated" and turned is not None:
+            frame[TURNED] = frame["ticket_id"].map(turned).astype("datetime64[us, UTC]").mask(known_at.isna() | late)
         counts[name] = {"known": int((value.notna() & ~late).sum()), "not_known_yet": int(late.sum())}
     return Labelled(frame.reset_index(drop=True), counts)
+
+
+def escalated_at(frame: pd.DataFrame) -> pd.Series:
+    """When each ticket escalated, as far as anybody could see: when it first looked so, else when that was known.
+
+    Null where it neither escalated nor looked so.
+    """
+    came = (frame[LABEL_PREFIX + "escalated"] == "1").to_numpy(bool, na_value=False)
+    known = frame[KNOWN_PREFIX + "escalated"].where(came)
+    return known if TURNED not in frame else pd.concat([known, frame[TURNED]], axis=1).min(axis=1)

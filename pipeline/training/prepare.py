@@ -16,6 +16,7 @@ from pipeline.estimators.trees import MAX_CATEGORY
 from pipeline.history.as_of import AsOf
 from pipeline.history.calendar import Calendar
 from pipeline.history.definitions import OUT_OF_SCOPE, source_columns
+from pipeline.history.outcomes import turned
 from pipeline.history.record import History, Roles, record, tracked_columns
 from pipeline.history.targets import Targets
 from pipeline.routing import check_policy
@@ -128,7 +129,8 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
             do="leave it out, or map created_at",
         )
     parsed = _ordered(parsed, dated)
-    labelled = attach(parsed, outcomes, cut=test_from)
+    looked_so = turned(raw.tickets, raw.events, definitions.get("escalated"))
+    labelled = attach(parsed, outcomes, cut=test_from, turned=looked_so)
     frame = _with_descriptions(labelled.frame, params)
     levels = list(definitions["priority"].order) if "priority" in definitions else []
     if "priority" in definitions and not levels:

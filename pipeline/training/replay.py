@@ -193,7 +193,7 @@ def _inside(created: pd.Series, since: pd.Timestamp | None, until: pd.Timestamp 
 
 def _desk(raw: Raw, found: Unseen, scorer: Scorer, say: Say) -> _Desk:
     settings = scorer.settings
-    definitions, outcomes = relabel(raw, settings.outcomes)
+    definitions, outcomes = relabel(raw, settings.outcomes, customers=settings.history)
     levels = scorer.levels or (definitions["priority"].order if "priority" in definitions else ())
     if levels:
         ordering.check_levels(settings.ordering, levels)

@@ -12,7 +12,7 @@ from pipeline.history.as_of import AsOf
 from pipeline.history.course import HOUR, View, ended_at
 from pipeline.history.log import NEVER, log_of, moments
 from pipeline.history.record import History
-from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX
+from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, escalated_at
 from pipeline.training.split import Fold
 
 
@@ -62,9 +62,9 @@ class Snapshots:
 def snapshots(frame: pd.DataFrame, history: History, as_of: AsOf, *, cut: int) -> Snapshots:
     """Every ticket whose escalation is known, at each of `AGES` at which it was open and that wasn't known yet.
 
-    A ticket that is resolved, or has escalated, has no snapshot from then on: at its age nobody would ask any more. One
-    whose outcome isn't known at the cut has none at all: it is censored, not "not escalated" (`maturity_weights` lets
-    its like stand for it).
+    A ticket that is resolved, or has escalated or looked so (`labels.escalated_at`), has no snapshot from then on:
+    nobody would ask any more. One whose outcome isn't known at the cut has none at all: it is censored, not "not
+    escalated" (`maturity_weights` lets its like stand for it).
 
     Parameters
     ----------
@@ -74,6 +74,8 @@ def snapshots(frame: pd.DataFrame, history: History, as_of: AsOf, *, cut: int) -
         Moments from here on aren't looked at.
     """
     created, known = moments(frame["created_at"]), moments(frame[KNOWN_PREFIX + "escalated"])
+    escalated = moments(escalated_at(frame))
+    known = np.where(escalated == NEVER, known, np.minimum(known, escalated))
     labelled = frame[LABEL_PREFIX + "escalated"].notna().to_numpy() & (created != NEVER)
     log = log_of(history.tickets, history.events, as_of.levels)
     place = pd.Index(history.tickets["ticket_id"]).get_indexer(pd.Index(frame["ticket_id"]))

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
+from pipeline.history.outcomes import turned
 from pipeline.scorer import Scorer
 from pipeline.sources.raw import Raw, relabel
 from pipeline.tickets import parse
 from pipeline.training.assemble import id_hash
 from pipeline.training.baselines import PLAIN_ROWS
-from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, TARGETS, attach
+from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, TARGETS, TURNED, attach
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ def unseen(raw: Raw, scorers: Sequence[Scorer], *, with_outcome: bool = True) ->
         Only those of which some outcome is known.
     """
     settings = scorers[0].settings
-    _, outcomes = relabel(raw, settings.outcomes, customers=settings.history)
-    labelled = attach(raw.tickets, outcomes, cut=None).frame
+    definitions, outcomes = relabel(raw, settings.outcomes, customers=settings.history)
+    looked_so = turned(raw.tickets, raw.events, definitions.get("escalated"))
+    labelled = attach(raw.tickets, outcomes, cut=None, turned=looked_so).frame
     known = labelled[_columns(labelled, LABEL_PREFIX)].notna().any(axis=1).to_numpy()
     hashes = np.array([id_hash(str(i)) for i in raw.tickets["ticket_id"]])
     learned = np.isin(hashes, sorted(scorers[0].about["trained"]["ids"]))
@@ -132,7 +134,7 @@ def _in_time(frame: pd.DataFrame) -> np.ndarray:
 
 def _parsed(raw: Raw, labelled: pd.DataFrame, rows: np.ndarray, settings: Any) -> pd.DataFrame:
     parsed = parse(raw.tickets.iloc[rows], settings.tickets).reset_index(drop=True)
-    for name in [*_columns(labelled, LABEL_PREFIX), *_columns(labelled, KNOWN_PREFIX)]:
+    for name in [*_columns(labelled, LABEL_PREFIX), *_columns(labelled, KNOWN_PREFIX), *_columns(labelled, TURNED)]:
         parsed[name] = labelled[name].iloc[rows].reset_index(drop=True)
     return parsed
 

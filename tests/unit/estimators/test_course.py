@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_blocks import blocks, spread
 
-from pipeline.estimators.course import AGES, CourseModel, Sight, fit_joints
+from pipeline.estimators.course import AGES, USUAL, CourseModel, Sight, fit_joints
 from pipeline.estimators.escalation import EscalationModel
 from pipeline.estimators.members import period_edges, possible, value_codes
 from pipeline.estimators.past_rates import PastRates
@@ -33,7 +35,7 @@ def fitted() -> CourseModel:
     codes, edges = value_codes(made), period_edges(made)
     return CourseModel.fit(
         made, MOMENT, HAPPENED,
-        rates=PastRates.fit(codes, HAPPENED).transform(codes), past=PastRates.fit(codes, HAPPENED),
+        rates=PastRates.fit(codes, HAPPENED).transform(codes), past=(PastRates.fit(codes, HAPPENED),) * len(AGES),
         edges=edges, weights=np.ones(N), sight=SIGHT, seed=0,
     )  # fmt: skip
 
@@ -51,6 +53,22 @@ def test_numbers_that_are_not_seen_change_nothing() -> None:
     other = MOMENT.copy()
     other[:, 3] = 1e6
     np.testing.assert_array_equal(MODEL.log_odds(seen(), other), MODEL.log_odds(seen(), MOMENT))
+
+
+def test_past_rates_are_those_of_the_age_that_a_ticket_has_reached() -> None:
+    codes, made = value_codes(seen()), fitted()
+    later = PastRates.fit(codes, 1 - HAPPENED)
+    model = replace(made, past=(*made.past[:3], later, later, later))
+    for hours, rates in (
+        (0.0, made.past[0]),
+        (23.9, made.past[0]),
+        (24.0, later),
+        (np.nan, made.past[0]),
+        (1e4, later),
+    ):
+        moment = MOMENT.copy()
+        moment[:, SIGHT.age] = hours
+        np.testing.assert_array_equal(model.rates(seen(), moment), rates.transform(codes))
 
 
 def test_shares_of_the_trees_add_up_to_their_mean() -> None:
@@ -91,11 +109,12 @@ class TestJoints:
         joints = fit_joints(self.CREATION, self.COURSE, came, self.AGE, np.ones(6_000))
         assert (joints[:, :2] >= 0).all() and joints[:, 1].max() < 0.1
 
-    def test_an_age_of_few_tickets_is_drawn_to_all_ages(self) -> None:
+    def test_few_tickets_bend_an_age_little_and_none_leave_it_as_usual(self) -> None:
         age = np.where(np.arange(6_000) < 5, 4, 0)
-        came = (DRAW.random(6_000) < 1 / (1 + np.exp(-self.COURSE))).astype(int)
+        came = (DRAW.random(6_000) < 1 / (1 + np.exp(2 * self.COURSE))).astype(int)
         joints = fit_joints(self.CREATION, self.COURSE, came, age, np.ones(6_000))
-        np.testing.assert_allclose(joints[4], joints[1], atol=0.4)
+        np.testing.assert_allclose(joints[4], USUAL[4], atol=0.3)
+        np.testing.assert_array_equal(joints[[1, 2, 3, 5]], USUAL[[1, 2, 3, 5]])
 
 
 class TestWithTheCreation:

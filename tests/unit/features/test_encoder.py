@@ -143,7 +143,7 @@ def test_the_packaged_weights_are_the_published_ones_and_encode() -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 1, 1, 0, 1], atol=1e-5)
     assert vectors[0] @ vectors[2] > vectors[0] @ vectors[1] + 0.2
     np.testing.assert_array_equal(vectors[0], vectors[4])
-    assert encoder.encode([]).shape == (0, 768)
+    assert encoder.encode([]).shape == (0, 384)
 
 
 @pytest.mark.encoder

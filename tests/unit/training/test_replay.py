@@ -88,7 +88,8 @@ def test_what_turned_out_urgent_waits_less_in_the_predicted_order_where_escalati
 ) -> None:
     first, then, known = replayed.result.first_come, replayed.result.predicted, replayed.result.oracle
     assert replayed.result.load == pytest.approx(0.9, abs=0.01) and replayed.urgent == "it escalated"
-    assert known.urgent.mean < then.urgent.mean < 0.8 * first.urgent.mean
+    assert known.urgent.median < then.urgent.median < 0.5 * first.urgent.median
+    assert known.urgent.mean < min(then.urgent.mean, first.urgent.mean)
     assert then.urgent.median < 0.5 * first.urgent.median
     assert then.rest.p90 > first.rest.p90  # the price
 
