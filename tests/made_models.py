@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.pages import figures as f
 from pipeline.pages import findings as d
 from pipeline.pages import report as r
+from pipeline.pages import waiting as w
 from pipeline.training import metrics
 
 RIVALS = ("majority", "keyword rules", "plain pipeline")
@@ -186,5 +187,37 @@ def escalation(draw: np.random.Generator) -> r.ModelReport:
             f.Estimate(ap, ap - 0.04, ap + 0.04),
             work,
         ),
+        waiting=waiting(draw),
         missing={"slices": "fewer than 20 escalations in every slice"},
     )
+
+
+def waiting(draw: np.random.Generator) -> w.Waiting:
+    """The risk at three ages, and the time that alerts win."""
+    ages = []
+    for hours, sharp in ((0.0, 0.4), (4.0, 0.8), (72.0, 1.2)):
+        score = draw.normal(size=1_000)
+        happened = (draw.random(1_000) < 1 / (1 + np.exp(2.0 - sharp * score))).astype(float)
+        risk = 1 / (1 + np.exp(2.0 - sharp * score))
+        points, low = metrics.risk_metrics(happened, risk, (0.1,)), 0.03
+        figures = {
+            name: f.Estimate(points[key], points[key] - low, points[key] + low)
+            for name, key in (
+                ("roc_auc", "roc_auc"), ("average_precision", "average_precision"), ("recall", "recall_at_0.1"),
+                ("ece", "ece"),
+            )
+        }  # fmt: skip
+        table = zip(*metrics.reliability_bins(risk, happened), strict=True)
+        bins = tuple(f.Bin(float(a), float(b), int(n)) for a, b, n in table)
+        ages.append(
+            w.AtAge(
+                hours, 1_000, int(happened.sum()), **figures, alone=w.Alone(0.5, 0.2, 0.1, 0.05),
+                gain=f.Estimate(sharp / 10, 0.0, sharp / 5), gains=_curve(*metrics.gains_curve(happened, risk)),
+                precision_recall=_curve(*metrics.precision_recall_curve(happened, risk)), bins=bins,
+            )
+        )  # fmt: skip
+    hours = w.Hours(60, 4.0, 20.0, 50.0, 0.4)
+    curve = tuple((float(h), 0.6 - h / 200) for h in range(0, 100, 5))
+    whole = tuple((float(h), 1.0 - h / 200) for h in range(0, 200, 10))
+    lead = w.Lead(150, 60, 100, hours, hours, w.Hours(0), hours, w.Hours(100, 5.0, 30.0, 90.0, 0.6), curve, whole)
+    return w.Waiting(tuple(ages), 0.1, lead, w.Leak(300, 12_345, 0.0))

@@ -31,7 +31,7 @@ def history(section: Waiting) -> Markup:
         parts.append(line(x - step * 0.3, y(age.base_rate), x + step * 0.3, y(age.base_rate), "guide"))
         if figure.low is not None and figure.high is not None:
             parts.append(line(x, y(figure.low), x, y(figure.high), "whisker"))
-        alone = age.alone.get("average_precision")
+        alone = age.alone.average_precision
         if alone is not None:
             parts.append(dot(x, y(alone), 4, "rival", f"at creation alone {decimal(alone)}"))
         parts.append(dot(x, y(figure.value or 0), 4.5, "mark", f"with the history {decimal(figure.value)}"))

@@ -8,6 +8,16 @@ from pipeline.pages.figures import Bin, Curve, Estimate
 
 
 @dataclass(frozen=True)
+class Alone:
+    """Figures of the risk at creation, without any history; None where undefined."""
+
+    roc_auc: float | None = None
+    average_precision: float | None = None
+    recall: float | None = None
+    ece: float | None = None
+
+
+@dataclass(frozen=True)
 class AtAge:
     """The tickets that were still open, and hadn't escalated, at one age.
 
@@ -20,8 +30,8 @@ class AtAge:
     roc_auc, average_precision, recall, ece : Estimate
         Of the risk as of that age. `recall`: share of the escalations found by reviewing the `Waiting.capacity`
         riskiest of these tickets.
-    alone : dict
-        The same figures, by the same names, of the risk at creation of these very tickets, without any history.
+    alone : Alone
+        The same figures of the risk at creation of these very tickets.
     gain : Estimate
         ROC-AUC with the history less that without, on the same tickets (paired).
     gains, precision_recall : Curve
@@ -37,7 +47,7 @@ class AtAge:
     average_precision: Estimate
     recall: Estimate
     ece: Estimate
-    alone: dict[str, float | None]
+    alone: Alone
     gain: Estimate
     gains: Curve
     precision_recall: Curve

@@ -10,7 +10,7 @@ from pipeline.config import Params
 from pipeline.estimators.course import AGES
 from pipeline.pages.figures import Bin, estimate
 from pipeline.pages.report import ModelReport
-from pipeline.pages.waiting import AtAge, Waiting
+from pipeline.pages.waiting import Alone, AtAge, Waiting
 from pipeline.training.curves import gains_curve, precision_recall_curve, reliability_bins
 from pipeline.training.judge import curve, resamples
 from pipeline.training.lead import Looks, lead
@@ -99,13 +99,13 @@ def at_age(waited: Waited, place: int, *, capacity: float, seed: int) -> AtAge |
     points = both(everything)
     bounds = interval(both, len(rows), seed=seed, resamples=resamples(2 * len(rows)))
     bins = zip(*reliability_bins(risk, happened), strict=True)
-    without: dict[str, float | None] = {n: v if v == v else None for n, v in figures(everything, alone).items()}
+    without = {n: v if v == v else None for n, v in figures(everything, alone).items()}
     return AtAge(
         hours=AGES[place],
         tickets=len(rows),
         escalated=int(happened.sum()),
         **{name: estimate(name, points, bounds) for name in ("roc_auc", "average_precision", "recall", "ece", "gain")},
-        alone=without,
+        alone=Alone(**without),
         gains=curve(*gains_curve(happened, risk)),
         precision_recall=curve(*precision_recall_curve(happened, risk)),
         bins=tuple(Bin(float(said), float(came), int(n)) for said, came, n in bins),

@@ -15,6 +15,7 @@ from selectolax.lexbor import LexborHTMLParser as HTMLParser
 from pipeline.pages import figures as f
 from pipeline.pages import findings as d
 from pipeline.pages import report as r
+from pipeline.pages import waiting as w
 from pipeline.pages.page import render
 
 
@@ -41,6 +42,25 @@ def test_the_gate_and_the_promise_are_said_in_words(page: HTMLParser) -> None:
     assert "Topic and escalation are in service. Priority is no better than the baseline." in said
     assert "counts as kept: 23.5 % (21.2 to 25.8 %) of 1,313 tickets routed (42.1 % of all) were wrong" in said
     assert "These figures were measured on inner splits" in said
+
+
+def test_the_risk_as_tickets_wait_is_told_with_its_time_and_its_test(page: HTMLParser) -> None:
+    said = words(page)
+    assert "The risk as tickets wait" in said and "at creation" in said and "3 days" in said
+    assert "150 alerts came before 60 of 100 escalations" in said
+    assert "12,345 facts received after the moment were permuted" in said and "Nothing changed." in said
+    labels = [svg.attributes["aria-label"] for svg in page.css("svg.chart")]
+    assert sum("by age" in str(label) for label in labels) == 4
+    assert "60 of 100 escalations were alerted before they happened." in labels
+
+
+def test_a_leak_is_told_as_one(filled: r.Report) -> None:
+    model = next(m for m in filled.models if m.name == "escalation")
+    assert model.waiting is not None
+    leaking = dataclasses.replace(model.waiting, leak=w.Leak(300, 12_345, 0.25), lead=None)
+    said = words(HTMLParser(render(_with(dataclasses.replace(model, waiting=leaking)))))
+    assert "The largest change was 0.250000: something of the future is seen." in said
+    assert "alerts came before" not in said
 
 
 def test_the_scorer_stands_beside_every_baseline(page: HTMLParser) -> None:
@@ -83,6 +103,11 @@ def test_undefined_figures_are_dashes_and_break_no_picture(broken: float | None)
         calibration=f.Calibration("it is escalated", nothing, ()),
         risk_coverage=f.RiskCoverage((), number, number, number, None),
         gains=f.Gains(0.0, 0, ((0.0, number),), (), nothing, (f.Workload(0.192, nothing, None, number),)),
+        waiting=w.Waiting(
+            (w.AtAge(0.0, 0, 0, nothing, nothing, nothing, nothing, w.Alone(), nothing,
+                     ((0.0, number),), (), ()),),
+            0.1, w.Lead(0, 0, 0, w.Hours(0), w.Hours(0), w.Hours(0), w.Hours(0), w.Hours(0), (), ()), None,
+        ),
         level_confusion=f.LevelConfusion((), ()), confusions=(), classes=(f.ClassFigures("a", 0, 0, broken, broken),),
         slices=f.Slices("roc_auc", nothing, (f.Slice("month", "2025-01", 0, nothing),)), words=(d.ClassWords("a", ()),),
     )  # fmt: skip

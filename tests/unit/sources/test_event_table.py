@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.config import History
 from pipeline.errors import InputError, MappingError, OutputError
 from pipeline.history.as_of import AsOf
-from pipeline.history.log import KINDS
+from pipeline.history.log import KINDS, STATUSES
 from pipeline.history.record import record
 from pipeline.sources.event_mapping import EventMapping, parse_event_mapping
 from pipeline.sources.event_table import import_events
@@ -120,6 +120,31 @@ def test_the_history_sees_what_was_imported(folder: Path) -> None:
     seen = dict(zip(looked.names, looked.look(asked, known)[0], strict=True))
     assert (seen["agent_replies"], seen["customer_replies"], seen["notes"]) == (1, 1, 1)
     assert (seen["satisfaction"], seen["reopened"], seen["first_response_hours"]) == (1, 1, 2)
+
+
+MERGED = """A1,2026-03-02 10:00,state,staff,kim,Merged,,
+A1,2026-03-02 11:00,comment,end-user,ann@example.org,,,still no sound
+B2,2026-03-02 12:00,comment,staff,kim,,,hello
+"""
+
+
+def test_a_ticket_that_was_merged_away_is_open_no_more_and_the_other_one_goes_on(folder: Path) -> None:
+    merged = MAPPING | {"value": {"column": "value", "levels": {"Merged": "closed"}}}
+    events(folder, MERGED, merged)
+    raw = load_raw(folder / "raw")
+    known = record(raw.tickets, raw.events, raw.outcomes, {}, History())
+    asked = raw.tickets.assign(as_of=pd.Timestamp("2026-03-02 13:00", tz="UTC"), text="no sound")
+    looked = AsOf()
+    gone, stays = (dict(zip(looked.names, row, strict=True)) for row in looked.look(asked, known))
+    assert (STATUSES[int(gone["status"])], STATUSES[int(stays["status"])]) == ("closed", "new")
+    assert (stays["desk_open"], gone["desk_open"]) == (0, 1)  # of the other one
+    assert (stays["agent_replies"], gone["customer_replies"]) == (1, 1)
+
+
+def test_a_merge_that_the_mapping_does_not_name_is_counted_and_never_guessed(folder: Path) -> None:
+    summary = events(folder, MERGED)
+    assert summary.notes["status_outside_levels"] == 1
+    assert happened(folder)["value"].isna().all()
 
 
 def test_a_changed_field_may_become_an_outcome(folder: Path) -> None:

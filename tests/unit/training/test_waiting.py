@@ -41,7 +41,7 @@ def test_each_age_is_judged_by_itself_beside_the_risk_at_creation() -> None:
     new, later, _ = found.ages
     assert (new.tickets, new.escalated, new.base_rate) == (200, 20, 0.1)
     assert new.roc_auc.value == 0.5 and new.gain.value == 0
-    assert later.roc_auc.value == 1 and later.alone["roc_auc"] == 0.5 and later.gain.value == 0.5
+    assert later.roc_auc.value == 1 and later.alone.roc_auc == 0.5 and later.gain.value == 0.5
     assert later.gain.low == later.gain.high == 0.5
     assert later.recall.value == 1 and new.recall.value == pytest.approx(0.1)
     assert later.ece.value is not None and 0.08 < later.ece.value < 0.11  # said 0.1 and 0.9, came true 0 and 1
