@@ -79,7 +79,8 @@ class Sight:
             return [*fields, *numbers, *seen]
         # value_codes: the fields, then hour and weekday, which stand among the numbers too
         times = [f"number:{NUMBERS.index(n)}" for n in ("hour", "weekday")]
-        return [*[*fields, *times][: rates.shape[1]], *numbers, *seen]
+        rated = [*fields, *times][: rates.shape[1] // 2]
+        return [*rated, *rated, *numbers, *seen]
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ class CourseModel:
     ----------
     trees : dict
         `course`, `fields`, `rates` → Trees.
-    past : tuple of PastRates, one for each of AGES
-        Of the tickets that were open at that age: among those that stay open for days, other values are bad signs.
+    past : tuple of PastRates
+        Of all tickets, then one for each of AGES, of the tickets that were open at that age: among those that stay open
+        for days, other values are bad signs.
     period_edges : ndarray
         See `members.period_edges`.
     joints : ndarray, shape (len(AGES), 3)
@@ -128,8 +130,8 @@ class CourseModel:
         moment : ndarray, shape (n, h)
             What was known as of each snapshot (`AsOf.look`).
         outcome : ndarray of 0 and 1, shape (n,)
-        rates : ndarray, shape (n, f)
-            Past rates of the ticket's values at its age, as they were known at its creation.
+        rates : ndarray, shape (n, 2f)
+            Past rates of the ticket's values, among all tickets and among those of its age, as known at its creation.
         """
         trees = {}
         for name, options in GROWN.items():
@@ -144,13 +146,13 @@ class CourseModel:
         return np.asarray(sum(WEIGHTS[n] * t.log_odds(tables[n]) for n, t in self.trees.items()))
 
     def rates(self, blocks: Blocks, moment: np.ndarray) -> np.ndarray:
-        """Past rates of each ticket's values, among tickets of the last of `AGES` that it has reached; shape (n, f)."""
+        """Past rates of each ticket's values, shape (n, 2f): of all, and of the last of `AGES` that it has reached."""
         codes, hours = value_codes(blocks), np.nan_to_num(self.age_hours(moment))
         place = np.maximum(np.searchsorted(AGES, hours * (1 + 1e-6), side="right") - 1, 0)  # ages are float32
         found = np.zeros(codes.shape)
         for age in np.unique(place):
-            found[place == age] = self.past[age].transform(codes[place == age])
-        return found
+            found[place == age] = self.past[1 + age].transform(codes[place == age])
+        return np.hstack([self.past[0].transform(codes), found])
 
     def age_hours(self, moment: np.ndarray) -> np.ndarray:
         """Age of each ticket at its moment, shape (n,)."""
@@ -199,7 +201,7 @@ class CourseModel:
             return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
         trees = {n: Trees.from_state(under(f"trees/{n}/")) for n in state["names"]}
-        past = tuple(PastRates.from_state(under(f"past/{i}/")) for i in range(len(AGES)))
+        past = tuple(PastRates.from_state(under(f"past/{i}/")) for i in range(1 + len(AGES)))
         sight = Sight(state["columns"], int(state["age"]), int(state["queue"]))
         return cls(trees, past, state["period_edges"], state["joints"], sight)
 

@@ -141,12 +141,13 @@ def _fit(task: Task, places: np.ndarray, cut: int) -> CourseModel:
     created, known, outcome = (a[tickets] for a in (task.created, task.known, task.outcome))
     codes = value_codes(task.blocks.tabular(tickets))
     rates, past = _rates(task, places, codes[inverse])
+    overall = as_of_rates(codes, outcome, created, known)[inverse]
     weights = maturity_weights(outcome, created, known, max(cut, int(known.max()) + 1))[inverse]
     old = np.flatnonzero(weights > 0)
     blocks, moment = _of(task, places[old])
     return CourseModel.fit(
         blocks, moment, task.outcome[rows[old]],
-        rates=rates[old], past=past, edges=period_edges(blocks),
+        rates=np.hstack([overall, rates])[old], past=(PastRates.fit(codes, outcome), *past), edges=period_edges(blocks),
         weights=weights[old], sight=task.sight, seed=task.seed,
     )  # fmt: skip
 

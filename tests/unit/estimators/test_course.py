@@ -35,7 +35,8 @@ def fitted() -> CourseModel:
     codes, edges = value_codes(made), period_edges(made)
     return CourseModel.fit(
         made, MOMENT, HAPPENED,
-        rates=PastRates.fit(codes, HAPPENED).transform(codes), past=(PastRates.fit(codes, HAPPENED),) * len(AGES),
+        rates=np.tile(PastRates.fit(codes, HAPPENED).transform(codes), 2),
+        past=(PastRates.fit(codes, HAPPENED),) * (1 + len(AGES)),
         edges=edges, weights=np.ones(N), sight=SIGHT, seed=0,
     )  # fmt: skip
 
@@ -57,18 +58,13 @@ def test_numbers_that_are_not_seen_change_nothing() -> None:
 
 def test_past_rates_are_those_of_the_age_that_a_ticket_has_reached() -> None:
     codes, made = value_codes(seen()), fitted()
-    later = PastRates.fit(codes, 1 - HAPPENED)
-    model = replace(made, past=(*made.past[:3], later, later, later))
-    for hours, rates in (
-        (0.0, made.past[0]),
-        (23.9, made.past[0]),
-        (24.0, later),
-        (np.nan, made.past[0]),
-        (1e4, later),
-    ):
+    first, later = made.past[0], PastRates.fit(codes, 1 - HAPPENED)
+    model = replace(made, past=(*made.past[:4], later, later, later))
+    for hours, rates in ((0.0, first), (23.9, first), (24.0, later), (np.nan, first), (1e4, later)):
         moment = MOMENT.copy()
         moment[:, SIGHT.age] = hours
-        np.testing.assert_array_equal(model.rates(seen(), moment), rates.transform(codes))
+        found = model.rates(seen(), moment)
+        np.testing.assert_array_equal(found, np.hstack([first.transform(codes), rates.transform(codes)]))
 
 
 def test_shares_of_the_trees_add_up_to_their_mean() -> None:
