@@ -94,7 +94,7 @@ def turned(tickets: pd.DataFrame, events: pd.DataFrame, definition: Definition |
     From this moment on nobody would ask any more whether it will come to that.
     """
     if definition is None or definition.column is None or definition.form not in ("equals", "at_least", "value"):
-        return pd.Series(dtype="datetime64[us, UTC]")
+        return pd.Series(index=pd.Index([], dtype="str"), dtype="datetime64[us, UTC]")
     facts = column_facts(tickets, events, definition.column).dropna(subset="value")
     if definition.form == "at_least":
         yes = pd.to_numeric(facts["value"], errors="coerce") >= (definition.at_least or 0.0)

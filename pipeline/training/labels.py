@@ -58,7 +58,8 @@ def attach(
         frame[LABEL_PREFIX + name] = value.mask(late)
         frame[KNOWN_PREFIX + name] = known_at.mask(late)
         if name == "escalated" and turned is not None:
-            frame[TURNED] = frame["ticket_id"].map(turned).astype("datetime64[us, UTC]").mask(known_at.isna() | late)
+            looked_so = pd.Series(turned.reindex(frame["ticket_id"]).array, index=frame.index)
+            frame[TURNED] = looked_so.astype("datetime64[us, UTC]").mask(known_at.isna() | late)
         counts[name] = {"known": int((value.notna() & ~late).sum()), "not_known_yet": int(late.sum())}
     return Labelled(frame.reset_index(drop=True), counts)
 

@@ -54,3 +54,12 @@ def test_what_is_not_known_at_the_cut_is_not_known_early_either() -> None:
     labelled = attach(TICKETS, derive(TICKETS, LOG, definitions), cut=at(20), turned=early).frame
     assert labelled["label.escalated"].isna().tolist() == [False, True, False]
     assert labelled["turned.escalated"].isna().tolist() == [True, True, False]
+
+
+def test_an_outcome_that_no_column_tells_is_attached_all_the_same() -> None:
+    definitions = parse_definitions({"escalated": {"no_reply_within": "8h"}}, "test")
+    said = replies([("soon", 1, "agent", "hello"), ("back", 90, "agent", "hello")])
+    outcomes = derive(TICKETS, said, definitions)
+    labelled = attach(TICKETS, outcomes, cut=None, turned=turned(TICKETS, said, definitions["escalated"])).frame
+    assert labelled["turned.escalated"].isna().all()
+    assert escalated_at(labelled).notna().tolist() == (labelled["label.escalated"] == "1").tolist()
