@@ -91,9 +91,11 @@ def turned(tickets: pd.DataFrame, events: pd.DataFrame, definition: Definition |
     """When each ticket first looked as if its outcome were yes, by ticket id; empty where no column tells.
 
     The value may still change, and a definition may say that only the last one counts: so `known_at` can be much later.
-    From this moment on nobody would ask any more whether it will come to that.
+    From this moment on nobody would ask any more whether it will come to that. A definition that names a `known_at`
+    column says that the value's own time means nothing: no column tells then.
     """
-    if definition is None or definition.column is None or definition.form not in ("equals", "at_least", "value"):
+    forms = ("equals", "at_least", "value")
+    if definition is None or not definition.column or definition.known_at or definition.form not in forms:
         return pd.Series(index=pd.Index([], dtype="str"), dtype="datetime64[us, UTC]")
     facts = column_facts(tickets, events, definition.column).dropna(subset="value")
     if definition.form == "at_least":

@@ -39,7 +39,7 @@ _PLAIN = {
     "customer_hours_since": "customer's last ticket {h} ago",
     "customer_escalated": "{n} earlier ticket{s} of the customer escalated",
     "customer_reopened": "{n} earlier ticket{s} of the customer reopened",
-    "customer_unanswered": "{n} earlier ticket{s} of the customer never answered",
+    "customer_unanswered": "{n} other ticket{s} of the customer without an answer so far",
     "customer_satisfaction": "customer's satisfaction so far {x}",
     "queue_open": "{n} other open ticket{s} in the queue",
     "queue_tickets_1d": "{n} ticket{s} came to the queue in a day",
@@ -78,8 +78,11 @@ def phrase(name: str, value: float) -> str:
     if name == "status":
         return f"status {STATUSES[int(value)].replace('_', ' ')}"
     if name.endswith("_share"):
-        ended = {"unanswered": "were never answered", "reopened": "were reopened", "escalated": "escalated"}
-        return f"{value:.0%} of the customer's earlier tickets {ended[name.split('_')[1]]}"
+        ended = {"unanswered": "have no answer so far", "reopened": "were reopened", "escalated": "escalated"}
+        what = name.split("_")[1]
+        if value > 1:  # one ticket may be reopened, or escalate, several times
+            return f"{value:.1f} times {what} per other ticket of the customer"
+        return f"{value:.0%} of the customer's other tickets {ended[what]}"
     if name.startswith("customer_tickets"):
         span = name.removeprefix("customer_tickets").strip("_").removesuffix("d")
         return f"{_nth(round(value) + 1)} ticket" + (f" in {span} day{'s' if span != '1' else ''}" if span else "")

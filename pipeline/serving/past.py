@@ -100,7 +100,7 @@ class Moment:
 
     @classmethod
     def of(cls, text: str | None) -> Moment:
-        """`2025-04-01T12:00:00Z` (UTC without an offset), or an age such as `+24h`.
+        """`2025-04-01T12:00:00Z` (UTC without an offset), `now`, or an age such as `+24h`.
 
         Raises
         ------
@@ -114,8 +114,8 @@ class Moment:
             if age is not None or text[1:].strip() in ("0", "0h"):
                 return cls(age=age if age is not None else pd.Timedelta(0))
         else:
-            try:
-                at: Any = pd.Timestamp(text)
+            try:  # pandas knows words such as `today` too, in the machine's own zone
+                at: Any = pd.Timestamp.now("UTC") if text == "now" else pd.Timestamp(text if text[:1].isdigit() else "")
             except ValueError:
                 at = pd.NaT
             if not pd.isna(at):

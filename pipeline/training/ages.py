@@ -19,7 +19,7 @@ from pipeline.training.snapshots import Snapshots, snapshots
 from pipeline.training.train import Trained
 from pipeline.training.waiting import Waited
 
-NEVER = np.iinfo(np.int64).max
+NO_CUT = np.iinfo(np.int64).max
 
 
 def of_served(
@@ -40,7 +40,7 @@ def of_served(
     model, as_of = scorer.models.escalation, scorer.builder.as_of
     if model is None or model.course is None or as_of is None or LABEL_PREFIX + "escalated" not in frame:
         return None
-    seen = snapshots(frame, history, as_of, cut=NEVER)
+    seen = snapshots(frame, history, as_of, cut=NO_CUT)
     if not len(seen):
         return None
     risk, alone = np.empty(len(seen)), np.empty(len(seen))

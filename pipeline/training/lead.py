@@ -47,8 +47,9 @@ def alerts(looks: Looks, capacity: float) -> Integers:
 
     A ticket is alerted once, at its first look whose risk reaches the day's threshold, as long as the day has room:
     `capacity` of that day's new tickets, in whole alerts, what is left over going to the next day. The threshold is
-    such that as large a share of the tickets created in the `PAST_DAYS` before would have reached it. Nothing later
-    than the look is used, but on the first day, whose threshold is its own.
+    such that as large a share of the tickets created in the `PAST_DAYS` before would have reached it. No risk that was
+    said after the look is used, but on the first day, whose threshold is its own; how many tickets a day brings is
+    taken as known in its morning.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def lead(looks: Looks, alone: Looks, capacity: float) -> Lead | None:
     alone : Looks
         The looks at creation, by the risk without any history.
     """
-    happened = looks.escalated >= 0
+    happened = looks.escalated > looks.created  # one that came escalated could not be foreseen
     if not happened.any():
         return None
     given = alerts(looks, capacity)
@@ -116,8 +117,9 @@ def lead(looks: Looks, alone: Looks, capacity: float) -> Lead | None:
 def _won(looks: Looks, given: Integers) -> Floats:
     """Hours from the alert to the escalation, nan where there is not both; shape (n,)."""
     won = np.full(len(given), np.nan)
-    both = np.flatnonzero((given >= 0) & (looks.escalated >= 0))
-    won[both] = (looks.escalated[both] - looks.moment[given[both]]) / HOUR
+    both = np.flatnonzero((given >= 0) & (looks.escalated > looks.created))
+    hours = (looks.escalated[both] - looks.moment[given[both]]) / HOUR
+    won[both] = np.where(hours > 0, hours, np.nan)
     return won
 
 

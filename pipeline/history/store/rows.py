@@ -35,7 +35,6 @@ LANGUAGES = (*SIGNAL_LANGUAGES, UNKNOWN)
 
 Words = tuple[float | None, ...]
 
-_NO_WORDS: Words = (None,) * len(WORDS)
 _BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MOST_ID = 200
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # UTF-8 has no half pairs, PostgreSQL no NUL

@@ -63,3 +63,8 @@ def test_an_outcome_that_no_column_tells_is_attached_all_the_same() -> None:
     labelled = attach(TICKETS, outcomes, cut=None, turned=turned(TICKETS, said, definitions["escalated"])).frame
     assert labelled["turned.escalated"].isna().all()
     assert escalated_at(labelled).notna().tolist() == (labelled["label.escalated"] == "1").tolist()
+
+
+def test_a_value_that_is_dated_by_another_column_tells_nothing_early() -> None:
+    raw = {"column": "count", "equals": "false", "known_at": "closed"}
+    assert looked_so(raw) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,18 @@ def test_a_moment_or_an_age_is_read(text: str | None, wanted: Moment) -> None:
     assert Moment.of(text) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "soon", "24h", "+", "+soon", "+-3h", "2026-13-01"])
+def test_now_is_now_whatever_the_machines_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        at = Moment.of("now").at
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert at is not None and abs(at - pd.Timestamp.now("UTC")) < pd.Timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "today", "24h", "+", "+soon", "+-3h", "2026-13-01"])
 def test_what_is_neither_is_refused_with_what_to_do(text: str) -> None:
     with pytest.raises(TriageError, match="neither a moment nor an age") as error:
         Moment.of(text)

@@ -80,3 +80,8 @@ class TestLead:
     def test_none_where_nothing_escalated(self) -> None:
         looks = made([(0, 0, 0.5)], [0], [None])
         assert lead(looks, looks, 0.1) is None
+
+    def test_one_that_came_escalated_could_not_be_foreseen(self) -> None:
+        looks = made([(0, 0, 0.9), (1, 1, 0.9)], [0, 1], [0, 5])
+        found = lead(looks, looks, 1.0)
+        assert found is not None and found.escalations == 1 and found.ceiling.median == 4
