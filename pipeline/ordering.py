@@ -19,6 +19,9 @@ OTHER = "*"
 LEAST_HOURS = 1 / 60
 """No ticket counts as less than a minute of handling: else a wrong entry near zero would lead every order."""
 
+DIGITS = 9
+"""Costs are rounded to so many: what differs by less is equal, and comes in order of arrival."""
+
 PARTS = ("wait", "escalation", "sla", "handling_hours")
 
 
@@ -105,7 +108,7 @@ def parts(tickets: pd.DataFrame, settings: Ordering) -> pd.DataFrame:
         "sla": settings.sla_missed * deadline_risk(_numbers(tickets, "sla_hours_left"), horizon),
         "handling_hours": _handling(tickets),
     }
-    return pd.DataFrame(values, index=tickets.index)
+    return pd.DataFrame(values, index=tickets.index).round(DIGITS)
 
 
 def deadline_risk(hours_left: np.ndarray, horizon_hours: float) -> np.ndarray:

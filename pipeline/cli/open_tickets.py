@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.cli.score import read_key
-from pipeline.cli.times import moment_or_now
+from pipeline.cli.terminal import console
 from pipeline.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -89,23 +89,25 @@ def rescore(
     from pipeline.serving.past import open_past
     from pipeline.serving.rescore import rescore_file
     from pipeline.serving.rescored import Targets
+    from pipeline.tickets.times import read_moment
 
-    moment = moment_or_now(as_of, "--as-of")
+    now = datetime.now(UTC)
+    moment = read_moment(as_of, "--as-of", now=now)
     loaded = Scorer.load(scorer, key=read_key(key_file))
     settings = loaded.settings
     intake = open_intake(tickets, mapping=mapping, max_characters=settings.tickets.max_characters)
     targets = Targets(None if out == "-" else Path(out), scored_out, summary, force)
-    now = datetime.now(UTC)
     with open_past(history, settings) as past:
         assert past is not None  # a place was named
         told = rescore_file(
             intake, scored, loaded, past, targets, sys.stdout.buffer, moment=moment, now=now, settings=settings.rescore
         )
     typer.echo(json.dumps(asdict(told)) if log == "json" else _told(told), err=True)
-    if told.refused_rows > max_refused * max(told.open, 1):
+    of = max(told.open, told.refused_rows)  # records of nobody knows which ticket are refused beside the open ones
+    if told.refused_rows > max_refused * max(of, 1):
         raise RefusedError(
-            "too many open tickets were refused",
-            where=f"{told.refused_rows} of {told.open}",
+            "too many records were refused",
+            where=f"{told.refused_rows} of {of}",
             got=", ".join(f"{code} {count}" for code, count in told.refused.items()),
             do="mend the input, or allow more with --max-refused; the output is written",
         )
@@ -131,10 +133,11 @@ def order(
     from pipeline.serving.order_file import check_target, write_order
     from pipeline.serving.past import open_past
     from pipeline.serving.scored_file import read_scored
+    from pipeline.tickets.times import read_moment
 
-    moment = moment_or_now(as_of, "--as-of")
+    moment = read_moment(as_of, "--as-of", now=datetime.now(UTC))
     if out is not None:
-        check_target(out, force=force)
+        check_target(out, scored, force=force)
     loaded = Scorer.load(scorer, key=read_key(key_file))
     settings = loaded.settings
     with open_past(history, settings) as past:
@@ -164,8 +167,10 @@ def follow(
     from pipeline.serving.follow import follow as steps_of
     from pipeline.serving.intake import open_intake
     from pipeline.serving.past import open_past
+    from pipeline.tickets.times import read_moment
 
-    moment, now = moment_or_now(as_of, "--as-of"), datetime.now(UTC)
+    now = datetime.now(UTC)
+    moment = read_moment(as_of, "--as-of", now=now)
     loaded = Scorer.load(scorer, key=read_key(key_file))
     intake = open_intake(tickets, mapping=mapping, max_characters=loaded.settings.tickets.max_characters)
     with open_past(history, loaded.settings) as past:
@@ -176,11 +181,8 @@ def follow(
 
 
 def _show_life(ticket_id: str, steps: list[Step]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-
-    from pipeline.cli.view import WIDTH_WITHOUT_A_TERMINAL
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("age", "as of", "risk", "", "because"):
@@ -195,9 +197,9 @@ def _show_life(ticket_id: str, steps: list[Step]) -> None:
             "; ".join(step.reasons),
         ]
         table.add_row(*(Text(cell) for cell in cells))  # Text, not markup: reasons may quote a field
-    console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_A_TERMINAL, highlight=False)
-    console.print(Text(f"ticket {ticket_id}: risk of escalation from {steps[0].risk:.2f} to {steps[-1].risk:.2f}"))
-    console.print(table)
+    out = console()
+    out.print(Text(f"ticket {ticket_id}: risk of escalation from {steps[0].risk:.2f} to {steps[-1].risk:.2f}"))
+    out.print(table)
 
 
 def _age(hours: float) -> str:
@@ -221,12 +223,7 @@ def _told(told: Summary) -> str:
 
 
 def _show(found: Ordered, shown: int) -> None:
-    from rich.console import Console
-
-    from pipeline.cli.view import WIDTH_WITHOUT_A_TERMINAL
-
-    console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_A_TERMINAL, highlight=False)
-    console.print(_table(found, shown))
+    console().print(_table(found, shown))
     typer.echo(f"{len(found.tickets):,} open tickets in order")
     if found.unscored:
         typer.echo(f"{found.unscored:,} open tickets have no scored line: run `triage rescore`", err=True)

@@ -56,6 +56,7 @@ def in_words(told: Remembered) -> str:
         f"{told.events:,} events: {told.events_new:,} new, {told.events_known:,} known already",
         f"{told.escalated:,} tickets escalated",
         *([f"not stored: {refused}"] if refused else []),
+        *(["history.shared has changed: everything was counted anew"] if told.made_anew else []),
     ]
     return "; ".join(parts)
 

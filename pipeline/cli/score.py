@@ -60,11 +60,11 @@ def score(
     from pipeline.serving.intake import open_intake
     from pipeline.serving.past import Moment, Remembering, open_past
 
-    moment = Moment.of(as_of)
+    now = datetime.now(UTC)
+    moment = Moment.of(as_of, now=now)
     loaded = Scorer.load(scorer, key=read_key(key_file))
     limit = loaded.settings.tickets.max_characters
     intake = open_intake(source, mapping=mapping, batch_rows=batch_rows, max_characters=limit)
-    now = datetime.now(UTC)
     with open_past(history, loaded.settings) as past, shown(log) as report:
         seeing = Remembering(loaded, past, moment)
         if target == "-":

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli.times import moment
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -51,7 +49,7 @@ def run(raw: _Raw, scorer: _Scorer, params: _Params = None, test_from: _TestFrom
     check_target(scorer)  # before the training, not after it
     settings = settings_of(params)
     say = _say()
-    ran = run_all(raw, settings, test_from=_moment(test_from), say=say)
+    ran = run_all(raw, settings, test_from=_moment(test_from, "--test-from"), say=say)
     replaced = replace_if_better(ran, raw, scorer, key=_key(key_file), say=say)
     report = report_of_run(replaced)
     _publish(report, scorer.with_name(f"{scorer.name}.report"))
@@ -86,7 +84,7 @@ def prepare(raw: _Raw, out: _Out, params: _Params = None, test_from: _TestFrom =
     """Stage 1: clean, label and order the tickets."""
     from pipeline.training.prepare import prepare as stage
 
-    stage(raw, settings_of(params), test_from=_moment(test_from)).save(out)
+    stage(raw, settings_of(params), test_from=_moment(test_from, "--test-from")).save(out)
     typer.echo(f"prepared: {out}")
 
 
@@ -190,14 +188,12 @@ def backtest(
     DIR/backtest.json holds the numbers.
     """
     from pipeline.scorer import Scorer
-    from pipeline.training.replay import Window
-    from pipeline.training.replay import backtest as replay
+    from pipeline.training.backtest import Window
+    from pipeline.training.backtest import backtest as replay
     from pipeline.training.report_files import replay_files
     from pipeline.training.tables import replayed
 
-    window = Window(
-        *(None if text is None else moment(text, name) for text, name in ((since, "--from"), (until, "--to")))
-    )
+    window = Window(_moment(since, "--from"), _moment(until, "--to"))
     loaded = Scorer.load(scorer, key=_key(key_file))
     found = replay(raw, loaded, hands=hands, window=window, handling_hours=handling, where=scorer, say=_say())
     page = replay_files(found, out)
@@ -230,8 +226,10 @@ def settings_of(path: Path | None) -> Params:
     return load_params(path or (here if here.is_file() else None))
 
 
-def _moment(text: str | None) -> pd.Timestamp | None:
-    return None if text is None else moment(text, "--test-from")
+def _moment(text: str | None, option: str) -> pd.Timestamp | None:
+    from pipeline.tickets.times import read_moment
+
+    return None if text is None else read_moment(text, option)
 
 
 def _key(path: Path | None) -> bytes | None:

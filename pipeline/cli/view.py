@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.terminal import console
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
-
-WIDTH_WITHOUT_A_TERMINAL = 132
 
 
 def view(
@@ -29,8 +28,6 @@ def view(
     rows: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 12,
 ) -> None:
     """Show a scored file as a table: topic, priority, escalation risk, queue and its reason."""
-    from rich.console import Console
-
     frame = _read(scored)
     if "queue_reason" not in frame:
         from pipeline.errors import InputError
@@ -42,10 +39,10 @@ def view(
             do="give the OUT of `triage score`",
         )
     subjects = _subjects(tickets, mapping) if tickets else {}
-    console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_A_TERMINAL, highlight=False)
-    console.print(_table(frame.head(rows), subjects))
+    out = console()
+    out.print(_table(frame.head(rows), subjects))
     routed = int((~frame["queue_reason"].astype("str").str.startswith(("abstained", "fallback"))).sum())
-    console.print(f"{len(frame):,} tickets: {routed:,} routed, {len(frame) - routed:,} for a person to decide.")
+    out.print(f"{len(frame):,} tickets: {routed:,} routed, {len(frame) - routed:,} for a person to decide.")
 
 
 def _table(frame: pd.DataFrame, subjects: dict[str, str]) -> Table:

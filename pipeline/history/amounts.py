@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.history.course import AGENT, HOUR, View, ended_at, queue_at, reopened
-from pipeline.history.log import KINDS, NEVER, QUEUE, STATUS, Log, is_named, objects
+from pipeline.history.course import AGENT, View, ended_at, queue_at, reopened
+from pipeline.history.log import DAY, KINDS, NEVER, QUEUE, STATUS, Log, is_named, objects
 
 FACTS = ("tickets", "open", "answered", "escalated", "reopened", "satisfaction", "rated")
 """What is counted: tickets that came, that are open (+1, -1), first replies, escalations, reopenings, ratings' sum and
@@ -23,7 +23,6 @@ number."""
 
 COLUMNS = ("key", "fact", "at", "ticket_id", "amount")
 DESK, CUSTOMER_KEY, QUEUE_KEY = "desk", "customer:", "queue:"
-DAY = 24 * HOUR
 _OF = "\x1f"
 _RATING_STEP = 2.0**-20  # ratings are rounded to it: so their sums are exact, in whatever order they are added
 

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.history.log import (
     ASSIGNEE,
     ENDED,
+    HOUR,
     KINDS,
     NEVER,
     PRIORITY,
@@ -21,9 +22,6 @@ from pipeline.history.log import (
     Log,
     is_named,
 )
-
-HOUR = 3_600_000_000
-"""Microseconds."""
 
 CUSTOMER, AGENT = SIDES.index("customer"), SIDES.index("agent")
 _CREATED, _REPLY, _NOTE = KINDS.index("created"), KINDS.index("reply"), KINDS.index("note")

@@ -31,6 +31,9 @@ OUTCOME_NAMES = ("topic", "queue", "priority", "escalated", "article")
 YES = ("1", "true", "yes", "y", "t")
 NO = ("0", "false", "no", "n", "f")
 
+LONGEST = pd.Timedelta(days=36_500)
+"""No window, and no age, is longer than a century."""
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _RATING = "write a number above 0, at most 1: `satisfaction_below: 0.5`"
 _FORM_KEYS: dict[Form, tuple[str, ...]] = {
@@ -156,11 +159,12 @@ def parse_definitions(raw: Any, where: str, *, error: type[TriageError] = Config
 
 
 def parse_duration(text: Any) -> pd.Timedelta | None:
-    """A duration such as `30m`, `72h` or `7d`; None when it isn't one."""
+    """A duration such as `30m`, `72h` or `7d`, of at most `LONGEST`; None when it isn't one."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", str(text))
     if not found or float(found[1]) <= 0:
         return None
-    return pd.Timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
+    seconds = float(found[1]) * _SECONDS[found[2]]
+    return pd.Timedelta(seconds=seconds) if seconds <= LONGEST.total_seconds() else None
 
 
 def as_text(value: Any) -> str:

@@ -20,8 +20,8 @@ def column_facts(tickets: pd.DataFrame, events: pd.DataFrame, column: str) -> pd
     Returns
     -------
     DataFrame
-        `row` (position in `tickets`), `value` (null: it was empty then), `occurred_at`; a ticket without any fact
-        has no row. A column kept as `fields.NAME` starts with the ticket's own value, dated by its creation.
+        `row` (position in `tickets`), `value` (null: it was empty then), `occurred_at`, `received_at`; a ticket without
+        any fact has no row. A column kept as `fields.NAME` starts with the ticket's own value, dated by its creation.
     """
     chosen = events[((events["kind"] == "field") & (events["field"] == column)).to_numpy(bool)]
     facts = pd.DataFrame(
@@ -29,6 +29,7 @@ def column_facts(tickets: pd.DataFrame, events: pd.DataFrame, column: str) -> pd
             "row": positions(tickets, chosen["ticket_id"]),
             "value": chosen["value"].to_numpy(),
             "occurred_at": chosen["occurred_at"].to_numpy(),
+            "received_at": chosen["received_at"].to_numpy(),
             "seq": chosen["seq"].fillna(0).to_numpy(np.int64),
         }
     )
@@ -40,12 +41,14 @@ def column_facts(tickets: pd.DataFrame, events: pd.DataFrame, column: str) -> pd
                 "row": np.arange(len(tickets)),
                 "value": tickets[field].to_numpy(),
                 "occurred_at": tickets["created_at"].to_numpy(),
+                "received_at": tickets["created_at"].to_numpy(),
                 "seq": np.int64(-1),
             }
         )
         facts = pd.concat([first, facts], ignore_index=True)
     facts["value"] = facts["value"].astype("str")
-    facts["occurred_at"] = pd.to_datetime(facts["occurred_at"], utc=True).astype(TIME)
+    for name in ("occurred_at", "received_at"):
+        facts[name] = pd.to_datetime(facts[name], utc=True).astype(TIME)
     facts = facts.sort_values(["row", "seq"], kind="stable")
     before = facts["value"].shift()
     both_empty = (facts["value"].isna() & before.isna()).to_numpy(bool)

@@ -19,6 +19,9 @@ import pandas as pd
 
 from pipeline.history.mood import SIGNALS
 
+HOUR, DAY = 3_600_000_000, 86_400_000_000
+"""In microseconds, as all moments are."""
+
 NEVER = np.iinfo(np.int64).min
 """A moment that isn't known: what a null time is as an integer."""
 

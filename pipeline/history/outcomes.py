@@ -88,7 +88,7 @@ def derive(
 
 
 def turned(tickets: pd.DataFrame, events: pd.DataFrame, definition: Definition | None) -> pd.Series:
-    """When each ticket first looked as if its outcome were yes, by ticket id; empty where no column tells.
+    """When each ticket was first seen to look as if its outcome were yes, by ticket id; empty where no column tells.
 
     The value may still change, and a definition may say that only the last one counts: so `known_at` can be much later.
     From this moment on nobody would ask any more whether it will come to that. A definition that names a `known_at`
@@ -104,8 +104,9 @@ def turned(tickets: pd.DataFrame, events: pd.DataFrame, definition: Definition |
         yes = among(facts["value"], set(definition.equals))
     else:
         yes = facts["value"].str.lower().isin(YES)
-    first = facts[yes.to_numpy(bool)].sort_values(["row", "occurred_at"], kind="stable").drop_duplicates("row")
-    return pd.Series(first["occurred_at"].array, index=pd.Index(tickets["ticket_id"].iloc[first["row"]]))
+    facts = facts.assign(seen_at=facts[["occurred_at", "received_at"]].max(axis=1))
+    first = facts[yes.to_numpy(bool)].sort_values(["row", "seen_at"], kind="stable").drop_duplicates("row")
+    return pd.Series(first["seen_at"].array, index=pd.Index(tickets["ticket_id"].iloc[first["row"]]))
 
 
 def outside_levels(

@@ -1,4 +1,4 @@
-"""What a number of the history says, in words: "no reply for 31 h", "3rd ticket in 7 days"."""
+"""What a number of the history says, in words: "no reply for 31 h", "2 other tickets of the customer in 7 days"."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _PLAIN = {
     "resolution_hours_left": "{h} of business time left to the resolution",
     "customer_open": "{n} other open ticket{s} of the customer",
     "customer_hours_since": "customer's last ticket {h} ago",
-    "customer_escalated": "{n} earlier ticket{s} of the customer escalated",
-    "customer_reopened": "{n} earlier ticket{s} of the customer reopened",
+    "customer_escalated": "{n} escalations of the customer's other tickets",
+    "customer_reopened": "{n} reopenings of the customer's other tickets",
     "customer_unanswered": "{n} other ticket{s} of the customer without an answer so far",
     "customer_satisfaction": "customer's satisfaction so far {x}",
     "queue_open": "{n} other open ticket{s} in the queue",
@@ -47,10 +47,16 @@ _PLAIN = {
     "desk_open": "{n} other open ticket{s} on the desk",
     "desk_tickets_1d": "{n} ticket{s} came in a day",
     "desk_unanswered": "{n} ticket{s} that nobody answered so far",
-    "desk_unanswered_7d": "{n} more ticket{s} came than were answered in 7 days",
+    "desk_unanswered_7d": "{n} more came than {were} answered in 7 days",
     "queue": "in queue number {n}",
 }
-_WORDS = {"again": "words of “again”", "legal": "words of the law", "cancel": "words of leaving"}
+_BELOW_ZERO = {
+    "first_response_hours_left": "the first reply is {h} of business time late",
+    "resolution_hours_left": "the resolution is {h} of business time late",
+    "desk_unanswered_7d": "{n} more {were} answered than came in 7 days",
+    "priority_raised": "priority lowered by {n} level{s} in all",
+}
+_WORDS = {"again": "word{s} of “again”", "legal": "word{s} of the law", "cancel": "word{s} of leaving"}
 _NEVER = {
     "agent_quiet_hours": "no reply so far",
     "first_response_hours": "no reply so far",
@@ -67,7 +73,7 @@ def phrase(name: str, value: float) -> str:
     Examples
     --------
     >>> phrase("agent_quiet_hours", 31.2), phrase("customer_tickets_7d", 2.0)
-    ('no reply for 31 h', '3rd ticket in 7 days')
+    ('no reply for 31 h', '2 other tickets of the customer in 7 days')
     >>> phrase("reassignment_count.number", 2.0), phrase("agent_quiet_hours", float("nan"))
     ('reassignment_count is 2', 'no reply so far')
     """
@@ -85,17 +91,21 @@ def phrase(name: str, value: float) -> str:
         return f"{value:.0%} of the customer's other tickets {ended[what]}"
     if name.startswith("customer_tickets"):
         span = name.removeprefix("customer_tickets").strip("_").removesuffix("d")
-        return f"{_nth(round(value) + 1)} ticket" + (f" in {span} day{'s' if span != '1' else ''}" if span else "")
+        said = "{n} other ticket{s} of the customer".format(**_counted(value))
+        return said + (f" in {span} day{'s' if span != '1' else ''}" if span else "")
     if name.removesuffix("_hours") in STATUSES:
         return f"{hours_in_words(value)} in status {name.removesuffix('_hours').replace('_', ' ')}"
     if name.removeprefix("first_") in _WORDS:
         where = "in the ticket" if name.startswith("first_") else "in follow-ups"
-        return f"{value:g} {_WORDS[name.removeprefix('first_')]} {where}"
+        words = _WORDS[name.removeprefix("first_")].format(**_counted(value))
+        return f"{value:g} {words} {where}"
+    if value < 0 and name in _BELOW_ZERO:
+        return _BELOW_ZERO[name].format(h=hours_in_words(-value), **_counted(-value))
     if name in _PLAIN:
         return _PLAIN[name].format(h=hours_in_words(value), x=f"{value:.2f}", **_counted(value))
     column, _, what = name.rpartition(".")
-    said = {"number": f"is {value:g}", "changes": f"changed {_counted(value)['times']}"}
-    return f"{column} {said.get(what, f'last changed {hours_in_words(value)} ago')}"
+    known = {"number": f"is {value:g}", "changes": f"changed {_counted(value)['times']}"}
+    return f"{column} {known.get(what, f'last changed {hours_in_words(value)} ago')}"
 
 
 def hours_in_words(hours: float) -> str:
@@ -114,6 +124,7 @@ def _counted(value: float) -> dict[str, str]:
         "n": number,
         "s": "" if one else "s",
         "ies": "y" if one else "ies",
+        "were": "was" if one else "were",
         "times": "once" if one else f"{number} times",
         "people": "1 person" if one else f"{number} people",
     }
@@ -121,8 +132,3 @@ def _counted(value: float) -> dict[str, str]:
 
 def _readable(name: str) -> str:
     return name.replace("_", " ").replace(".", " ")
-
-
-def _nth(number: int) -> str:
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
-    return f"{number}{ending}"

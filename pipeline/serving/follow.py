@@ -67,9 +67,12 @@ def follow(ticket: pd.DataFrame, scorer: AsOfScores, past: Past, moment: pd.Time
     rows = pd.concat([ticket] * (len(looks) + 1), ignore_index=True).assign(as_of=[*looks, moment])
     rows["as_of"] = rows["as_of"].astype("datetime64[us, UTC]")
     scored = [_at(rows.iloc[[i]], scorer, past, explain=True).iloc[0] for i in range(len(rows))]
+    refused = [line["error"] for line in scored if isinstance(line["error"], str)]
+    if refused:
+        raise InputError("the ticket can't be scored", where=name, got=refused[0], do="see the reference of codes")
     if pd.isna(scored[0]["escalation_risk"]):
         do = "train on a history that has the outcome `escalated`"
-        raise InputError("the scorer has no escalation model", where="scorer", got=scorer.version, do=do)
+        raise InputError("the scorer has no escalation model", where=f"scorer {scorer.version}", do=do)
     steps, before = [], Shares()
     for at, line in zip(rows["as_of"], scored, strict=True):
         shares = _shares(line["explanation"])
@@ -103,9 +106,11 @@ def most_risen(intake: Intake, scorer: AsOfScores, past: Past, moment: pd.Timest
         No ticket of the input is open as of the moment.
     """
     is_open = past.open_tickets(moment)
-    best, found = -2.0, None
+    best, found, undated = -2.0, None, 0
     for frame in intake.read(now):
-        here = frame["ticket_id"].isin(is_open) & frame["error"].isna() & (frame["created_at"] < moment)
+        here = frame["ticket_id"].isin(is_open) & frame["error"].isna()
+        undated += int((here & frame["created_at"].isna()).sum())
+        here &= frame["created_at"] < moment
         rows = frame[here.to_numpy(bool, na_value=False)].reset_index(drop=True)
         if not len(rows):
             continue
@@ -115,8 +120,10 @@ def most_risen(intake: Intake, scorer: AsOfScores, past: Past, moment: pd.Timest
         if rise.max() > best:
             best, found = float(rise.max()), rows.iloc[[int(rise.argmax())]].reset_index(drop=True)
     if found is None:
-        do = "choose another moment"
-        raise InputError("no ticket is open", where=intake.name, got=f"as of {moment.isoformat()}", do=do)
+        got, do = f"as of {moment.isoformat()}", "choose another moment"
+        if undated:
+            got, do = f"{undated} open tickets without created_at", "give the tickets their times"
+        raise InputError("no open ticket can be followed", where=intake.name, got=got, do=do)
     return found
 
 

@@ -14,17 +14,26 @@ from pipeline.serving import sink
 from pipeline.serving.work import claimed, sync, sync_folder, writing
 
 
-def check_target(out: Path, *, force: bool) -> None:
+def check_target(out: Path, scored: Path, *, force: bool) -> None:
     """Refuse before anything is read.
+
+    Parameters
+    ----------
+    scored : Path
+        What is ordered: the order never takes its place.
 
     Raises
     ------
     OutputError
-        Another suffix, no such folder, something that isn't a file, or a file that is there, without `force`.
+        Another suffix, no such folder, something that isn't a file, the scored file itself, or a file that is there,
+        without `force`.
     """
     sink.format_of(out)
     if not out.parent.is_dir():
         raise OutputError("the output's folder doesn't exist", where=str(out.parent), do="make it, or name another")
+    if os.path.realpath(out) == os.path.realpath(scored):
+        do = "give the order a file of its own"
+        raise OutputError("the order and the scored tickets are the same file", where=out.name, do=do)
     if out.exists() and not (force and out.is_file()):
         raise OutputError("the output is already there", where=out.name, do="name another, or replace it with --force")
 

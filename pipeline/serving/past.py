@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,9 +19,11 @@ from pipeline.history.definitions import parse_duration
 from pipeline.history.log import moments
 from pipeline.history.record import History, record
 from pipeline.history.store import Store, open_store
+from pipeline.history.store.engine import without_secrets
 from pipeline.scorer import Scorer
-from pipeline.sources.raw import Raw, load_raw, relabel
+from pipeline.sources.raw import Raw, contents_hash, load_raw, relabel
 from pipeline.tickets import parse
+from pipeline.tickets.times import read_moment
 
 
 class Past(Protocol):
@@ -28,7 +31,7 @@ class Past(Protocol):
 
     @property
     def identity(self) -> str:
-        """Which one: a resumed run must have the same."""
+        """Which one, and what it holds: a resumed run must have the same."""
         ...
 
     def read(self, tickets: pd.DataFrame) -> History:
@@ -99,8 +102,8 @@ class Moment:
     age: pd.Timedelta | None = None
 
     @classmethod
-    def of(cls, text: str | None) -> Moment:
-        """`2025-04-01T12:00:00Z` (UTC without an offset), `now`, or an age such as `+24h`.
+    def of(cls, text: str | None, *, now: datetime | None = None) -> Moment:
+        """A moment (`tickets.times.read_moment`), or an age such as `+24h`.
 
         Raises
         ------
@@ -109,19 +112,14 @@ class Moment:
         """
         if text is None:
             return cls()
-        if text.startswith("+"):
-            age = parse_duration(text[1:])
-            if age is not None or text[1:].strip() in ("0", "0h"):
-                return cls(age=age if age is not None else pd.Timedelta(0))
-        else:
-            try:  # pandas knows words such as `today` too, in the machine's own zone
-                at: Any = pd.Timestamp.now("UTC") if text == "now" else pd.Timestamp(text if text[:1].isdigit() else "")
-            except ValueError:
-                at = pd.NaT
-            if not pd.isna(at):
-                return cls(at=at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC"))
-        do = "write a moment such as 2025-04-01T12:00:00Z, or an age such as +24h"
-        raise ConfigError("neither a moment nor an age", where="--as-of", got=text, do=do)
+        if parse_duration(text) is not None:
+            raise ConfigError("an age begins with a plus", where="--as-of", got=text, do=f"write +{text}")
+        if not text.startswith("+"):
+            return cls(at=read_moment(text, "--as-of", now=now))
+        age = parse_duration(text[1:])
+        if age is not None or text[1:].strip() in ("0", "0h"):
+            return cls(age=age if age is not None else pd.Timedelta(0))
+        raise ConfigError("not an age", where="--as-of", got=text, do="write it like +24h or +7d")
 
     @property
     def words(self) -> str:
@@ -217,11 +215,11 @@ def open_past(place: str | None, settings: Params) -> Iterator[Past | None]:
     """
     if place is None:
         yield None
-    elif Path(place).is_dir():
-        yield FolderPast(load_raw(Path(place)), settings, f"folder {Path(place).name}")
+    elif place and Path(place).is_dir():
+        yield FolderPast(load_raw(Path(place)), settings, f"folder {contents_hash(Path(place))}")
     elif "://" not in place and not place.endswith(".db"):
         do = "name a folder that `triage import` made, or a store such as sqlite:///FILE.db"
-        raise InputError("neither a RAW_DIR nor a store", where="--history", got=place, do=do)
+        raise InputError("neither a RAW_DIR nor a store", where="--history", got=without_secrets(place), do=do)
     else:
         with open_store(place, settings.history, as_it_is=True) as store:
-            yield StorePast(store, f"store {store.place.name}")
+            yield StorePast(store, f"store {store.place.name}: {store.counts()}")

@@ -36,6 +36,8 @@ class Remembered:
         A repeated event is known.
     escalated : int
         Tickets of RAW_DIR that escalated by the definition of that outcome.
+    made_anew : bool
+        Whether what the store knew was counted anew first, as `history.shared` has changed.
     refused : dict of str to int
         Rows that no look could ever use, by code (`history.store.rows.CODES`).
     """
@@ -47,6 +49,7 @@ class Remembered:
     events_new: int
     events_known: int
     escalated: int
+    made_anew: bool = False
     refused: dict[str, int] = field(default_factory=dict)
 
 
@@ -82,6 +85,7 @@ def remember(folder: Path, url: str, settings: Params, *, progress: Progress, ro
         roles = Roles.of(definitions, pd.DataFrame({"field": _columns(folder, rows)}))
         with open_store(url, settings.history) as store:
             store.agree(roles)
+            anew = store.made_anew
             of_tickets = _Told("tickets", progress)
             for tickets in _tickets(folder, roles, rows):
                 own = escalated[escalated["ticket_id"].isin(tickets["ticket_id"]).to_numpy(bool)]
@@ -98,6 +102,7 @@ def remember(folder: Path, url: str, settings: Params, *, progress: Progress, ro
         events_new=both.events_new,
         events_known=both.events_repeated,
         escalated=len(escalated),
+        made_anew=anew,
         refused=dict(sorted(both.refused.items())),
     )
 

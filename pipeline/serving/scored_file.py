@@ -26,13 +26,15 @@ def read_scored(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        No such file, one that can't be read, or one that isn't a scored file.
+        No such file, one that can't be read, one that isn't a scored file, or one with values that no scorer wrote.
     """
     try:
         form = sink.format_of(path)
         table = _READERS[form.kind](path)
         _check(table, path)
-        return schema.conform(table, "scored")
+        scored = schema.conform(table, "scored")
+        _check_values(table, scored, path)
+        return scored
     except FileNotFoundError:
         raise InputError("no such file", where=str(path), do="check the path") from None
     except OutputError as error:
@@ -52,6 +54,20 @@ def _check(table: pd.DataFrame, path: Path) -> None:
     lacking = [name for name in _NEEDED if name not in table]
     if lacking:
         raise InputError("no scored tickets", where=path.name, got=f"no column {lacking[0]}", do=_GIVE)
+
+
+def _check_values(table: pd.DataFrame, scored: pd.DataFrame, path: Path) -> None:
+    """What no scorer wrote is refused: a line that is misread would be told anew, or stand first in the order."""
+    wrong = {
+        "an as_of that is no time": table["as_of"].notna().to_numpy() & scored["as_of"].isna().to_numpy(),
+        "no ticket_id and no error": (scored["ticket_id"].isna() & scored["error"].isna()).to_numpy(),
+    }
+    if "escalation_risk" in table:
+        risk = pd.to_numeric(table["escalation_risk"], errors="coerce")
+        wrong["an escalation_risk outside 0 to 1"] = (risk.notna() & ~risk.between(0.0, 1.0)).to_numpy()
+    for got, rows in wrong.items():
+        if rows.any():
+            raise InputError(f"{int(rows.sum())} lines that no scorer wrote", where=path.name, got=got, do=_GIVE)
 
 
 def _csv(path: Path) -> pd.DataFrame:

@@ -62,8 +62,11 @@ def import_events(
     prior_record(out)  # a folder that can't be used is said before the files are read
     names, reader = file_names(files), EventReader(mapping, now=now)
     events, rejects = _read_all(files, names, reader, progress)
-    unknown = ~events["ticket_id"].isin(known_tickets(out))
-    reader.counts["events_of_tickets_not_here"] += int(unknown.sum())
+    known = known_tickets(out)
+    created = pd.Series(known.reindex(events["ticket_id"]).array, index=events.index)
+    reader.counts["events_of_tickets_not_here"] += int((~events["ticket_id"].isin(known.index)).sum())
+    reader.counts["events_before_their_tickets"] += int((events["occurred_at"] < created).sum())
+    reader.counts["events_received_before_they_occurred"] += int((events["received_at"] < events["occurred_at"]).sum())
     counts = {k: int(v) for k, v in sorted(reader.counts.items()) if v}
     fields = events.loc[(events["kind"] == "field").to_numpy(bool), "field"]
     record: dict[str, Any] = {

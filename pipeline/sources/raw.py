@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config import History, nearest
-from pipeline.errors import ConfigError, MappingError, OutputError
+from pipeline.errors import ConfigError, InputError, MappingError, OutputError
 from pipeline.history.definitions import Definition, parse_definitions, source_columns
 from pipeline.history.events import merge_events
 from pipeline.history.outcomes import check_values, derive, outside_levels
@@ -37,6 +38,14 @@ __all__ = [
     "relabel",
     "summary_of",
 ]
+
+NEEDED = {
+    "tickets": ("ticket_id",),
+    "events": ("ticket_id", "kind"),
+    "outcomes": ("ticket_id", "outcome"),
+    "articles": ("article_id",),
+}
+"""Columns without which a file isn't this frame."""
 
 _NOT_NOTES = ("rows_in", "tickets_in", "events_in", "refused")
 
@@ -81,10 +90,12 @@ def load_raw(folder: Path) -> Raw:
     Raises
     ------
     InputError
-        For a folder that no import made, or a damaged file in it.
+        For a folder that no import made, a damaged file in it, or one that holds another frame.
     """
     finish(folder)
     said = record(folder)
+    for name in FRAMES:
+        _check_frame(folder / f"{name}.parquet", name)
     frames = {name: schema.conform(files.read_parquet(folder / f"{name}.parquet"), name) for name in FRAMES}
     return Raw(**frames, outcomes_as_written=said["outcomes"], imports=said["imports"])
 
@@ -106,16 +117,35 @@ def kept_still(folder: Path) -> Iterator[dict[str, Any]]:
         yield record(folder)["outcomes"]
 
 
+def contents_hash(folder: Path) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of what a RAW_DIR holds: another import gives another."""
+    digest = hashlib.sha256()
+    for name in (RECORD, *(f"{frame}.parquet" for frame in FRAMES)):
+        with (folder / name).open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
 def raw_batches(folder: Path, name: str, columns: Sequence[str], *, rows: int) -> Iterator[pd.DataFrame]:
     """Some columns of a frame of RAW_DIR, by their schema, some rows at a time; columns that aren't there are null.
 
     Raises
     ------
     InputError
-        For a damaged file.
+        For a damaged file, or one that holds another frame.
     """
-    for batch in files.parquet_batches(folder / f"{name}.parquet", columns, rows=rows):
+    path = folder / f"{name}.parquet"
+    _check_frame(path, name)
+    for batch in files.parquet_batches(path, columns, rows=rows):
         yield schema.conform(batch, name)
+
+
+def _check_frame(path: Path, name: str) -> None:
+    """Raise where the file lacks what makes it this frame."""
+    there = files.parquet_columns(path)
+    lacking = [column for column in NEEDED[name] if column not in there]
+    if lacking:
+        raise InputError(f"these aren't {name}", where=str(path), got=f"no column {lacking[0]}", do="import again")
 
 
 def relabel(
@@ -172,10 +202,12 @@ def summary_of(folder: Path, done: dict[str, Any]) -> Summary:
     )
 
 
-def known_tickets(folder: Path) -> list[str]:
-    """Ids of the tickets that RAW_DIR holds."""
+def known_tickets(folder: Path) -> pd.Series:
+    """When each ticket that RAW_DIR holds was created, by its id."""
     path = folder / "tickets.parquet"
-    return files.read_parquet(path, ["ticket_id"])["ticket_id"].tolist() if path.exists() else []
+    if not path.exists():
+        return pd.Series(index=pd.Index([], dtype="str"), dtype="datetime64[us, UTC]")
+    return files.read_parquet(path, ["ticket_id", "created_at"]).set_index("ticket_id")["created_at"]
 
 
 def add(folder: Path, part: Part) -> Summary:

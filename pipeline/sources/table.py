@@ -62,7 +62,7 @@ def import_table(
     prior = prior_record(out)
     reader = TableReader(mapping, now=now, prefixed=_prefixed(mapping, names, prior))
     tickets, facts = _read_all(files, names, mapping, reader, progress)
-    known = known_tickets(out) if mapping.is_event_log else []
+    known = known_tickets(out).index.tolist() if mapping.is_event_log else []
     refused = tickets["error"].notna()
     later = (tickets["error"] == "duplicate_id") if mapping.is_event_log else pd.Series(False, index=tickets.index)
     rejected = (refused & ~later).to_numpy(bool)

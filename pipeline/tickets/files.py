@@ -163,6 +163,18 @@ def parquet_batches(path: Path, columns: Sequence[str], *, rows: int) -> Iterato
                 yield _frame(pa.Table.from_batches([batch]))
 
 
+def parquet_columns(path: Path) -> list[str]:
+    """Names of the columns.
+
+    Raises
+    ------
+    InputError
+        For a missing or damaged file.
+    """
+    with _parquet(path) as source:
+        return list(source.schema_arrow.names)
+
+
 @contextmanager
 def _parquet(path: Path) -> Iterator[pq.ParquetFile]:
     """An open file; what is wrong with it becomes an `InputError`."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.errors import InputError
+from pipeline.errors import ConfigError, InputError
 from pipeline.tickets.odd_times import read_odd
 
 UTC_MICROSECONDS: Final = "datetime64[us, UTC]"
@@ -33,6 +33,36 @@ _EPOCH_START, _MICROSECOND = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.timedelt
 _YEAR_FIRST = r"^\d{4}-\d{2}"
 _EPOCH_UNITS = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0), (1e20, 0.001))
 """Numbers below the first are read in units of so many microseconds: seconds, milli-, micro-, nanoseconds."""
+
+
+def read_moment(text: str, where: str, *, now: dt.datetime | None = None) -> pd.Timestamp:
+    """A moment as a person writes it in an option: ISO 8601, UTC without an offset.
+
+    Parameters
+    ----------
+    where : str
+        The option.
+    now : datetime, optional
+        What the word `now` means; without it the word isn't one.
+
+    Raises
+    ------
+    ConfigError
+        Anything else, or a moment outside `EARLIEST` and `LATEST`.
+    """
+    try:  # by digit: pandas knows words such as `today` too, in the machine's own zone
+        found: Any = pd.Timestamp(text) if text[:1].isdigit() else pd.NaT
+    except ValueError:
+        found = pd.NaT
+    if text == "now" and now is not None:
+        found = pd.Timestamp(now)
+    if pd.isna(found):
+        do = "write it like 2025-04-01 or 2025-04-01T12:00:00Z"
+        raise ConfigError("not a moment", where=where, got=text or "nothing", do=do)
+    utc: pd.Timestamp = found.tz_localize("UTC") if found.tzinfo is None else found.tz_convert("UTC")
+    if not pd.Timestamp(EARLIEST, unit="us", tz="UTC") <= utc <= pd.Timestamp(LATEST, unit="us", tz="UTC"):
+        raise ConfigError("a moment that no ticket can have", where=where, got=text, do="write one from 1970 to 2199")
+    return utc.as_unit("us")
 
 
 def read_times(

@@ -10,10 +10,10 @@ import pandas as pd
 
 from pipeline.estimators.escalation import EscalationModel
 from pipeline.features.build import Blocks
+from pipeline.history.log import moments
 from pipeline.history.record import History
 from pipeline.scorer import Scorer
 from pipeline.training.labels import LABEL_PREFIX, escalated_at
-from pipeline.training.prepare import moments
 from pipeline.training.served import BATCH
 from pipeline.training.snapshots import Snapshots, snapshots
 from pipeline.training.train import Trained
@@ -45,10 +45,12 @@ def of_served(
         return None
     risk, alone = np.empty(len(seen)), np.empty(len(seen))
     order = np.argsort(seen.rows, kind="stable")
-    tickets = np.unique(seen.rows)
+    ordered = seen.rows[order]
+    tickets = np.unique(ordered)
     for start in range(0, len(tickets), BATCH):
         rows = tickets[start : start + BATCH]
-        places = order[np.isin(seen.rows[order], rows)]
+        begin, end = np.searchsorted(ordered, [rows[0], rows[-1] + 1])
+        places = order[begin:end]
         blocks = scorer.builder.transform(frame.iloc[rows].reset_index(drop=True))
         risk[places], alone[places] = _risks(model, blocks, np.searchsorted(rows, seen.rows[places]), seen, places)
         if len(tickets) > BATCH:

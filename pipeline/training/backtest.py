@@ -1,219 +1,250 @@
-"""The backtest: past tickets arrive again when they did, and a stated number of hands takes them in another order.
-
-What is simulated is a queue that is never idle by choice: a free hand takes a waiting ticket at once, keeps it to the
-end, and is free again. Nothing is random. Hours may count from any moment; where hands work in office hours only, the
-caller counts in office hours.
-"""
+"""`triage backtest`: past tickets that the scorer hasn't seen arrive again, and hands take them in another order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush, heapreplace
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
+import pandas as pd
 
-from pipeline.errors import InputError
-from pipeline.pages.backtest import Backtest, Replayed, Waits
-from pipeline.training.curves import Floats, Integers, as_floats, thin
+from pipeline import ordering
+from pipeline.config import Ordering
+from pipeline.errors import ConfigError, InputError
+from pipeline.history.calendar import Calendar
+from pipeline.history.log import HOUR, moments, objects
+from pipeline.history.record import record
+from pipeline.history.targets import Targets
+from pipeline.pages.backtest import Backtest, Replay
+from pipeline.scorer import Scorer
+from pipeline.sources.raw import Raw, load_raw, relabel
+from pipeline.training.backtest_words import command, costs, left_out_note, stated
+from pipeline.training.curves import Floats, Integers
+from pipeline.training.served import serve
+from pipeline.training.simulate import Choice, compare
+from pipeline.training.unseen import Unseen, require, unseen
+from pipeline.training.urgent import Urgent, urgent_of
 
-__all__ = ["Backtest", "Choice", "Index", "Replayed", "Waits", "compare", "simulate"]
+Say = Callable[[str], None]
 
-Index = Callable[[Integers, float], ArrayLike]
-"""`index(tickets, now)`: how much it matters to take each of the waiting tickets (positions) now; the largest first."""
+BUSY = 0.9
+"""Without a stated handling time each ticket takes so long that the hands work this share of their time."""
 
-Choice = Index | Floats | None
-"""An order of taking tickets: an index that is asked again whenever a hand is free, or one fixed number a ticket (the
-largest first), or None: first come, first served. Equal ones are taken in order of arrival, nan last."""
+WARM_UP_HOURS, WARM_UP_SHARE = 7 * 24.0, 0.25
+"""Tickets of the first week only fill the queue; of a short window at most this share of its time."""
 
 
-def compare(
-    arrivals_hours: ArrayLike,
-    handling_hours: ArrayLike,
+@dataclass(frozen=True)
+class Window:
+    """Which tickets arrive again: created at `since` or later and before `until`; None: from the first, to the last."""
+
+    since: pd.Timestamp | None = None
+    until: pd.Timestamp | None = None
+
+
+WHOLE = Window()
+
+
+@dataclass(frozen=True)
+class CostIndex:
+    """The index of `ordering.order`, asked again whenever a hand is free; every ticket takes equally long.
+
+    Attributes
+    ----------
+    fixed : array of float, shape (n,)
+        Expected costs of waiting and of escalating, which don't change while a ticket waits.
+    due : array of float, shape (n,)
+        Hours, on the clock of the arrivals, at which its first reply is due; nan without a target.
+    settings : Ordering
+    """
+
+    fixed: Floats
+    due: Floats
+    settings: Ordering
+
+    def __call__(self, tickets: Integers, now: float) -> Floats:
+        risk = ordering.deadline_risk(self.due[tickets] - now, self.settings.horizon_hours)
+        return np.asarray(self.fixed[tickets] + self.settings.sla_missed * risk)
+
+    def choice(self) -> Choice:
+        """Itself; as one number a ticket, which is quicker, where no deadline matters."""
+        timed = self.settings.sla_missed > 0 and not np.isnan(self.due).all()
+        return self if timed else self.fixed
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What arrives and what is known of it, in order of arrival; hours count from the first, on the desk's clock."""
+
+    arrivals: Floats
+    index: CostIndex
+    urgent: Urgent
+    due: Floats
+    counted_from: float
+
+
+def backtest(
+    raw: Path | Raw,
+    scorer: Scorer,
     *,
     hands: int,
-    predicted: Choice,
-    urgent: ArrayLike,
-    deadline_hours: ArrayLike | None = None,
-    counted_from_hours: float = -np.inf,
-    stated: tuple[str, ...] = (),
-) -> Backtest:
-    """Replay the tickets first come, first served, in the predicted order, and with the truth known.
+    window: Window = WHOLE,
+    handling_hours: float | None = None,
+    where: Path | None = None,
+    say: Say = print,
+) -> Replay:
+    """Replay past weeks with the real arrivals: first come, first served, the predicted order, and the truth known.
 
     Parameters
     ----------
-    arrivals_hours, handling_hours, hands, predicted
-        As in `simulate`.
-    urgent : array of bool or float, shape (n,)
-        What turned out: 1 urgent, 0 not, nan unknown. Unknown tickets are handled but stand in neither group.
-    deadline_hours : array of float, shape (n,), optional
-        Latest start in time, on the clock of the arrivals; nan: no deadline.
-    counted_from_hours : float
-        Tickets that arrive earlier only fill the queue: they stand in neither group, and their deadlines don't count.
-    stated : tuple of str
-        Further sentences for `assumptions`, such as how hours are counted and where handling times come from.
-
-    Raises
-    ------
-    InputError
-        As `simulate` does, or for arrays of another length.
-    """
-    arrivals, handling = _checked(arrivals_hours, handling_hours, hands)
-    truth = _alike(as_floats(urgent), arrivals, "urgent")
-    deadlines = np.full(len(arrivals), np.nan) if deadline_hours is None else as_floats(deadline_hours)
-    _alike(deadlines, arrivals, "deadline_hours")
-    counted = arrivals >= counted_from_hours
-    unknown = int(np.isnan(truth[counted]).sum())
-    truth, deadlines = (np.where(counted, values, np.nan) for values in (truth, deadlines))
-    orders: tuple[Choice, ...] = (None, predicted, (truth == 1).astype(np.float64))
-    starts = [simulate(arrivals, handling, hands, choose) for choose in orders]
-    first, wanted, known = (_replayed(arrivals, handling, s, truth, deadlines) for s in starts)
-    offered = float(np.ptp(arrivals)) * hands if len(arrivals) else 0.0
-    load = float(handling.sum()) / offered if offered > 0 else np.nan
-    return Backtest(first, wanted, known, load, (*_assumptions(handling, hands, unknown), *stated))
-
-
-def simulate(arrivals_hours: ArrayLike, handling_hours: ArrayLike, hands: int, choose: Choice = None) -> Floats:
-    """When the handling of each ticket starts, on the clock of the arrivals, shape (n,).
-
-    Parameters
-    ----------
-    arrivals_hours : array of float, shape (n,)
-        In any order.
-    handling_hours : array of float, shape (n,)
-        An assumption: what each ticket takes, whoever handles it and whenever.
+    raw : Path or Raw
+        A RAW_DIR, or what was read from it. Its outcomes are made by the scorer's own definitions.
     hands : int
-        People who work side by side.
-    choose : Choice
-        The order.
+        People who take tickets side by side whenever the desk is open.
+    window : Window
+        Where it has no beginning, it begins at the cut before which the scorer was trained.
+    handling_hours : float, optional
+        What each ticket takes. Without it, `BUSY` decides.
+    where : Path, optional
+        The scorer's folder, for messages.
 
     Raises
     ------
     InputError
-        For times that aren't finite, negative handling, fewer than one hand, or arrays of another length.
-
-    Notes
-    -----
-    Fixed numbers cost O(n log n). An index is asked once a ticket, about all that wait then: O(n · mean queue).
+        Every ticket with an outcome is one that the scorer was trained on; no ticket of the window has a time, or all
+        came at once; none turned out urgent.
+    ConfigError
+        Fewer than one hand, handling that takes no time, a window that ends before it begins, or a level in the
+        settings that isn't there.
     """
-    arrivals, handling = _checked(arrivals_hours, handling_hours, hands)
-    coming = np.argsort(arrivals, kind="stable").tolist()
-    came, takes = arrivals.tolist(), handling.tolist()
-    waiting = _Asked(choose, len(coming)) if callable(choose) else _Fixed(choose, arrivals)
-    free = [-np.inf] * min(hands, max(len(coming), 1))
-    starts, now, seen = np.empty(len(coming)), -np.inf, 0
-    for started in range(len(coming)):
-        now = max(now, free[0])
-        if started == seen:  # nobody waits: the next thing that happens is an arrival
-            now = max(now, came[coming[seen]])
-        while seen < len(coming) and came[coming[seen]] <= now:
-            waiting.add(coming[seen])
-            seen += 1
-        ticket = waiting.take(now)
-        starts[ticket] = now
-        heapreplace(free, now + takes[ticket])
-    return starts
-
-
-class _Fixed:
-    """Waiting tickets with a number each that doesn't change: a heap."""
-
-    def __init__(self, numbers: Floats | None, arrivals: Floats) -> None:
-        values = np.zeros(len(arrivals)) if numbers is None else _alike(as_floats(numbers), arrivals, "choose")
-        self._numbers = np.nan_to_num(-values, nan=np.inf, posinf=np.inf, neginf=-np.inf).tolist()
-        self._heap: list[tuple[float, int, int]] = []
-        self._added = 0
-
-    def add(self, ticket: int) -> None:
-        heappush(self._heap, (self._numbers[ticket], self._added, ticket))
-        self._added += 1
-
-    def take(self, now: float) -> int:
-        return heappop(self._heap)[2]
-
-
-class _Asked:
-    """Waiting tickets in order of arrival, about all of which the index is asked at every choice."""
-
-    def __init__(self, index: Index, size: int) -> None:
-        self._index, self._waiting, self._count = index, np.empty(size, dtype=np.int64), 0
-
-    def add(self, ticket: int) -> None:
-        self._waiting[self._count] = ticket
-        self._count += 1
-
-    def take(self, now: float) -> int:
-        waiting = self._waiting[: self._count]
-        values = _alike(as_floats(self._index(waiting.copy(), now)), waiting, "what the index gives")
-        place = int(np.where(np.isnan(values), -np.inf, values).argmax())
-        ticket = int(waiting[place])
-        waiting[place:-1] = waiting[place + 1 :].copy()
-        self._count -= 1
-        return ticket
-
-
-def _replayed(arrivals: Floats, handling: Floats, starts: Floats, truth: Floats, deadlines: Floats) -> Replayed:
-    waits, bound = starts - arrivals, ~np.isnan(deadlines)
-    last = arrivals.max(initial=-np.inf)
-    span = float(np.ptp(arrivals)) if len(arrivals) else 0.0
-    return Replayed(
-        urgent=_waits(waits[truth == 1]),
-        rest=_waits(waits[truth == 0]),
-        sla_missed=float((starts > deadlines)[bound].mean()) if bound.any() else np.nan,
-        handled=int((starts + handling <= last).sum()),
-        mean_queue=float((np.minimum(starts, last) - arrivals).sum() / span) if span > 0 else np.nan,
+    _check(hands, window, handling_hours)
+    given = load_raw(raw) if isinstance(raw, Path) else raw
+    found = unseen(given, [scorer], with_outcome=False)
+    require(found, where)
+    found, left_out = _within(found, given, scorer, window)
+    say(f"{len(found.tickets):,} tickets arrive again, {_day(found, 0)} to {_day(found, -1)}")
+    desk = _desk(given, found, scorer, say)
+    span = float(np.ptp(desk.arrivals))
+    if span <= 0:
+        got = f"{len(desk.arrivals):,} tickets at one moment of the desk's time"
+        raise InputError("there is nothing to replay", where="the window", got=got, do="widen it: --from, --to")
+    takes = handling_hours or float(f"{BUSY * hands * span / len(desk.arrivals):.3g}")
+    said = stated(scorer.settings, busy=None if handling_hours else BUSY, urgent=desk.urgent, filling=_filling(desk))
+    results = {n: _replayed(desk, n, takes, said) for n in _staffing(hands)}
+    return Replay(
+        scorer_version=scorer.version,
+        first_ticket=_day(found, 0),
+        last_ticket=_day(found, -1),
+        tickets=len(found.tickets),
+        left_out=left_out,
+        handling_hours=takes,
+        clock="business hours" if scorer.settings.sla.hours else "hours",
+        urgent=desk.urgent.words,
+        result=results[hands],
+        hands=hands,
+        staffing=tuple(results.items()),
+        costs=costs(scorer.settings.ordering),
+        commands=(command(hands, handling_hours, window.since, window.until),),
+        notes=(*left_out_note(left_out, len(found.tickets)), *_no_opinion(desk.index)),
+        synthetic=found.synthetic or bool(scorer.about.get("synthetic")),
     )
 
 
-def _waits(hours: Floats) -> Waits:
-    if not len(hours):
-        return Waits(0, np.nan, np.nan, np.nan)
-    median, p90 = np.quantile(hours, [0.5, 0.9])
-    within = thin(np.sort(hours), np.arange(1, len(hours) + 1) / len(hours))
-    curve = tuple(zip(*(values.tolist() for values in within), strict=True))
-    return Waits(len(hours), float(median), float(p90), float(hours.mean()), curve)
-
-
-def _assumptions(handling: Floats, hands: int, unknown: int) -> tuple[str, ...]:
-    people = "1 hand takes" if hands == 1 else f"{hands} hands take"
-    said = [
-        f"The {len(handling):,} tickets arrive when they did; {people} one at a time, and none is put down unfinished.",
-        _handling_words(handling),
-        "A free hand takes a waiting ticket at once, always the one that the order puts first.",
-        "Nothing waits at the beginning; after the last arrival the rest is worked off, and every wait counts whole.",
-        "Whether a ticket turns out urgent doesn't depend on when it is taken.",
-    ]
-    if unknown:
-        said.append(f"What became of {unknown:,} tickets isn't known: they are handled, but stand in neither group.")
-    return tuple(said)
-
-
-def _handling_words(handling: Floats) -> str:
-    if not len(handling):
-        return "There is nothing to handle."
-    low, middle, high = np.quantile(handling, [0.0, 0.5, 1.0])
-    if low == high:
-        return f"Every ticket takes {low:g} hours of handling."
-    return f"A ticket takes {low:.3g} to {high:.3g} hours of handling, {middle:.3g} at the median, in any order."
-
-
-def _checked(arrivals_hours: ArrayLike, handling_hours: ArrayLike, hands: int) -> tuple[Floats, Floats]:
-    arrivals = as_floats(arrivals_hours)
-    handling = _alike(as_floats(handling_hours), arrivals, "handling_hours")
-    for name, hours, wrong in (
-        ("arrivals_hours", arrivals, ~np.isfinite(arrivals)),
-        ("handling_hours", handling, ~(np.isfinite(handling) & (handling >= 0))),
-    ):
-        if wrong.any():
-            got = f"{hours[wrong][0]:g} and {wrong.sum() - 1} more"
-            raise InputError("hours that can't be replayed", where=name, got=got, do="leave these tickets out")
+def _check(hands: int, window: Window, handling_hours: float | None) -> None:
     if hands < 1:
-        raise InputError("nobody to take the tickets", where="hands", got=str(hands), do="at least 1")
-    return arrivals, handling
+        raise ConfigError("nobody to take the tickets", where="--hands", got=str(hands), do="at least 1")
+    if handling_hours is not None and not (np.isfinite(handling_hours) and handling_hours > 0):
+        do = "hours of work on one ticket, such as 0.5"
+        raise ConfigError("handling takes some time", where="--handling", got=f"{handling_hours:g}", do=do)
+    if window.since is not None and window.until is not None and window.since >= window.until:
+        got = f"{window.since.isoformat()} to {window.until.isoformat()}"
+        raise ConfigError("the window ends before it begins", where="--from, --to", got=got, do="swap them")
 
 
-def _alike(values: Floats, tickets: Floats | Integers, name: str) -> Floats:
-    if values.shape != tickets.shape:
-        got = f"shape {values.shape} for {len(tickets)} tickets"
-        raise InputError("not one number a ticket", where=name, got=got, do="give one for each, in the same order")
-    return values
+def _within(found: Unseen, raw: Raw, scorer: Scorer, window: Window) -> tuple[Unseen, int]:
+    """The tickets of the window, oldest first, and how many others arrived in it."""
+    cut = scorer.about["trained"].get("cut")
+    since = window.since if window.since is not None or cut is None else pd.Timestamp(cut)
+    rows = np.flatnonzero(_inside(found.parsed["created_at"], since, window.until))
+    if not len(rows):
+        dated = found.parsed["created_at"].dropna()
+        span = f"{dated.min().isoformat()} to {dated.max().isoformat()}" if len(dated) else "none has a created_at"
+        raise InputError(
+            "no ticket that the scorer wasn't trained on arrived in this window",
+            where=f"{since.isoformat() if since else 'the first'} to {window.until or 'the last'}",
+            got=f"{len(found.tickets):,} such tickets in RAW_DIR: {span}",
+            do="map `created_at` and import again" if not len(dated) else "widen it: --from, --to",
+        )
+    tickets, parsed = (f.iloc[rows].reset_index(drop=True) for f in (found.tickets, found.parsed))
+    left_out = int(_inside(raw.tickets["created_at"], since, window.until).sum()) - len(rows)
+    kept = Unseen(tickets, parsed, found.trained, found.read, found.left_out, found.synthetic)
+    return kept, left_out
+
+
+def _inside(created: pd.Series, since: pd.Timestamp | None, until: pd.Timestamp | None) -> np.ndarray:
+    kept = created.notna()
+    if since is not None:
+        kept &= created >= since
+    if until is not None:
+        kept &= created < until
+    return kept.to_numpy(bool)
+
+
+def _desk(raw: Raw, found: Unseen, scorer: Scorer, say: Say) -> _Desk:
+    settings = scorer.settings
+    definitions, outcomes = relabel(raw, settings.outcomes, customers=settings.history)
+    levels = scorer.levels or (definitions["priority"].order if "priority" in definitions else ())
+    if levels:
+        ordering.check_levels(settings.ordering, levels)
+        Targets.of(settings.sla).check_levels(levels)
+    history = None
+    if scorer.builder.as_of is not None:
+        history = record(raw.tickets, raw.events, outcomes, definitions, settings.history).by_ticket()
+    fresh = found.tickets.drop(columns="as_of", errors="ignore")  # as of their arrival
+    scored = serve(scorer, fresh, history=history, say=say).scored
+    created, calendar = moments(found.parsed["created_at"]), Calendar.of(settings.sla)
+    arrivals = calendar.elapsed(created[:1], created)
+    warm = min(WARM_UP_HOURS, WARM_UP_SHARE * float(created[-1] - created[0]) / HOUR)
+    counted_from = float(calendar.elapsed(created[:1], created[:1] + int(warm * HOUR))[0])
+    targets = Targets.of(settings.sla)
+    cost = ordering.parts(scored, settings.ordering)
+    due = arrivals + targets.first_response_hours(objects(scored["priority"]))
+    fixed = (cost["wait"] + cost["escalation"]).to_numpy(np.float64)
+    index = CostIndex(fixed, due, settings.ordering)
+    urgent = urgent_of(found.parsed, levels, counted=arrivals >= counted_from)
+    missed_from = arrivals + targets.first_response_hours(urgent.priority)
+    return _Desk(arrivals, index, urgent, missed_from, counted_from)
+
+
+def _replayed(desk: _Desk, hands: int, takes: float, said: tuple[str, ...]) -> Backtest:
+    return compare(
+        desk.arrivals,
+        np.full(len(desk.arrivals), takes),
+        hands=hands,
+        predicted=desk.index.choice(),
+        urgent=desk.urgent.truth,
+        deadline_hours=desk.due,
+        counted_from_hours=desk.counted_from,
+        stated=said,
+    )
+
+
+def _staffing(hands: int) -> list[int]:
+    """Some fewer and some more: a tenth of them at a time."""
+    step = max(1, round(hands / 10))
+    return sorted({max(1, hands - step), hands, hands + step, hands + 2 * step})
+
+
+def _filling(desk: _Desk) -> int:
+    return int((desk.arrivals < desk.counted_from).sum())
+
+
+def _no_opinion(index: CostIndex) -> tuple[str, ...]:
+    alike = np.ptp(index.fixed) == 0 and isinstance(index.choice(), np.ndarray)
+    told = "The scorer and the settings tell no two of these tickets apart: the predicted order is that of arrival."
+    return (told,) if alike else ()
+
+
+def _day(found: Unseen, row: int) -> str:
+    return str(found.parsed["created_at"].iloc[row].strftime("%Y-%m-%d"))

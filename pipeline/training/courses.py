@@ -13,8 +13,8 @@ from pipeline.estimators.maturity import maturity_weights
 from pipeline.estimators.members import period_edges, value_codes
 from pipeline.estimators.past_rates import PastRates, as_of_rates
 from pipeline.features.build import Blocks
-from pipeline.history.amounts import DAY
 from pipeline.history.as_of import GROWING, SPANS
+from pipeline.history.log import DAY
 from pipeline.training.snapshots import Snapshots
 from pipeline.training.split import Fold
 

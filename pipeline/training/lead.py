@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.history.log import DAY, HOUR
 from pipeline.pages.figures import Curve
 from pipeline.pages.waiting import Hours, Lead
 from pipeline.training.curves import Floats, Integers, thin
-
-HOUR, DAY = 3_600_000_000, 86_400_000_000
-"""In microseconds."""
 
 PAST_DAYS = 28
 """Days before, by which a day's threshold is set."""

@@ -16,6 +16,7 @@ from pipeline.estimators.trees import MAX_CATEGORY
 from pipeline.history.as_of import AsOf
 from pipeline.history.calendar import Calendar
 from pipeline.history.definitions import OUT_OF_SCOPE, source_columns
+from pipeline.history.log import moments
 from pipeline.history.outcomes import turned
 from pipeline.history.record import History, Roles, record, tracked_columns
 from pipeline.history.targets import Targets
@@ -219,11 +220,6 @@ def cut_of(prepared: Prepared) -> int:
     """The moment from which nothing is known, in microseconds."""
     cut = prepared.about["cut"] or prepared.about["data_end"]
     return int(np.datetime64(cut.split("+")[0], "us").astype(np.int64)) + 1
-
-
-def moments(times: pd.Series) -> np.ndarray:
-    """Times as whole microseconds, int64; a missing one is the smallest."""
-    return np.asarray(times.astype("datetime64[us, UTC]").astype("int64"))
 
 
 def known_moments(frame: pd.DataFrame, target: str) -> np.ndarray:

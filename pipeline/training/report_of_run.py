@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.history.log import moments
 from pipeline.pages.findings import Audit, ClassWords, DataNotes
 from pipeline.pages.report import Fit, Header, ModelReport, Report, Warn
 from pipeline.tickets.schema import FIELD_PREFIX
@@ -18,7 +19,7 @@ from pipeline.training.judge import NO_BETTER, Standing, absent, judge
 from pipeline.training.labels import LABEL_PREFIX
 from pipeline.training.looked import MODEL_NAMES, Context, Looked, Rival
 from pipeline.training.looks import of_inner
-from pipeline.training.prepare import Prepared, known_moments, moments
+from pipeline.training.prepare import Prepared, known_moments
 from pipeline.training.realised import Routed, realised, working_point
 from pipeline.training.rehearsal import RanLike, outside_scores, proposer, rehearse
 from pipeline.training.taxonomy import taxonomy

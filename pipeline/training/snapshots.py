@@ -9,8 +9,8 @@ import pandas as pd
 
 from pipeline.estimators.course import AGES
 from pipeline.history.as_of import AsOf
-from pipeline.history.course import HOUR, View, ended_at
-from pipeline.history.log import NEVER, log_of, moments
+from pipeline.history.course import View, ended_at
+from pipeline.history.log import HOUR, NEVER, log_of, moments
 from pipeline.history.record import History
 from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, escalated_at
 from pipeline.training.split import Fold

@@ -14,12 +14,13 @@ from pipeline import artifact
 from pipeline.artifact import State
 from pipeline.config import Params
 from pipeline.errors import InputError
+from pipeline.history.log import moments
 from pipeline.training import escalations, priorities, topics
 from pipeline.training.featurize import Featurized
 from pipeline.training.gates import Verdict, classes_gate, levels_gate, risk_gate
 from pipeline.training.labels import LABEL_PREFIX
 from pipeline.training.living import find, renamed
-from pipeline.training.prepare import Prepared, cut_of, described_rows, known_moments, known_rows, moments
+from pipeline.training.prepare import Prepared, cut_of, described_rows, known_moments, known_rows
 from pipeline.training.split import Plan, plan
 
 Target = Literal["topic", "queue", "priority", "escalated"]

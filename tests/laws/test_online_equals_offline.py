@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from made_history import (
     scenes,
     tickets_frame,
 )
-from made_postgres import Postgres, running_postgres
+from made_postgres import Postgres
 from made_store import contents, put
 
 from pipeline.config import History as Settings
@@ -204,12 +204,6 @@ def test_amounts_kept_up_event_by_event_are_those_of_the_record(rounds: list[lis
             put(store, [], told)
             events += told
             assert contents(store)["history_amounts"] == summed(history_of(tickets, events).amounts)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
 
 
 @pytest.mark.slow

@@ -52,11 +52,11 @@ def open_store(
     """
     found = place(url, timeout_seconds=timeout_seconds, there=as_it_is)
     try:
-        prepare(found, settings, as_it_is=as_it_is)
+        anew = prepare(found, settings, as_it_is=as_it_is)
     except BaseException:
         found.engine.dispose()
         raise
-    return Store(found, settings)
+    return Store(found, settings, made_anew=anew)
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ class Store:
 
     place: Place
     settings: Settings
+    made_anew: bool = False
+    """Whether opening it made amounts and links anew, as other keys are shared now."""
 
     def __enter__(self) -> Store:
         return self

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, TextClause, text
 
-from pipeline.history.amounts import COLUMNS, DAY, DESK, FACTS, QUEUE_KEY, amounts_of, outcome_amounts
-from pipeline.history.log import ENDED, NEVER, STATUSES, log_of, objects
+from pipeline.history.amounts import COLUMNS, DESK, FACTS, QUEUE_KEY, amounts_of, outcome_amounts
+from pipeline.history.log import DAY, ENDED, NEVER, STATUSES, log_of, objects
 from pipeline.history.store.rows import events_frame, tickets_frame
 from pipeline.history.store.tables import AMOUNTS, OUTCOMES, SUMS, Row, delete, pieces, rows_of, upsert
 

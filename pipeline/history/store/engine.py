@@ -108,6 +108,9 @@ def place(url: str, *, timeout_seconds: float, there: bool = False) -> Place:
     StoreError
         For an unknown kind of URL, a folder that isn't there, an extra that isn't installed.
     """
+    if "@" in url and "://" in url and "@" in url.partition("://")[2].rpartition("@")[0]:
+        do = "put the password into PGPASSWORD or a password file, or write its @ as %40"
+        raise StoreError("the store's URL holds more than one @", got="not shown", do=do)
     if "://" not in url and url.endswith(".db"):
         return _file(url, timeout_seconds, there=there)
     try:
@@ -123,6 +126,11 @@ def place(url: str, *, timeout_seconds: float, there: bool = False) -> Place:
     raise StoreError(what, where="the store's URL", got=parsed.drivername, do=f"write {_FORMS}")
 
 
+def without_secrets(place: str) -> str:
+    """A mistyped place as a message may show it: not at all where it may hold a password."""
+    return "not shown: it may hold a password" if "@" in place else place or "nothing"
+
+
 def no_store(where: str) -> StoreError:
     """What is said where somebody wants to read a store that isn't there."""
     do = "check the name, or fill one by `triage remember RAW_DIR --history URL`"
@@ -130,18 +138,19 @@ def no_store(where: str) -> StoreError:
 
 
 def _file(path: str, timeout_seconds: float, *, there: bool) -> Place:
-    folder = Path(path).parent
+    folder, name = Path(path).parent, without_secrets(path)
     if not folder.is_dir():
-        raise StoreError("the store's folder isn't there", where=str(folder), got="no such folder", do="make it")
+        where = without_secrets(str(folder))
+        raise StoreError("the store's folder isn't there", where=where, got="no such folder", do="make it")
     if there and not Path(path).exists():
-        raise no_store(path)
+        raise no_store(name)
     url = URL.create("sqlite", database=path)
     engine = create_engine(
         url, connect_args={"timeout": timeout_seconds, "isolation_level": None}, hide_parameters=True
     )
     event.listen(engine, "connect", partial(_durable, timeout_seconds))
     event.listen(engine, "begin", _begin)
-    return Place(engine, path)
+    return Place(engine, name)
 
 
 def _server(url: URL, timeout_seconds: float) -> Place:

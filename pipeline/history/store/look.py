@@ -10,10 +10,10 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from pipeline.config import History as Settings
-from pipeline.history.amounts import CUSTOMER_KEY, DAY, DESK, FACTS, QUEUE_KEY
+from pipeline.history.amounts import CUSTOMER_KEY, DESK, FACTS, QUEUE_KEY
 from pipeline.history.as_of import SPANS
 from pipeline.history.identity import Identities
-from pipeline.history.log import NEVER, SIDES, WORDS, moments
+from pipeline.history.log import DAY, NEVER, SIDES, WORDS, moments
 from pipeline.history.record import History
 from pipeline.history.store import amounts as stored_amounts
 from pipeline.history.store import links as stored_links

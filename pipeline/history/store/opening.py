@@ -21,8 +21,13 @@ _VERSION, _SHARED, _ROLES = "version", "shared", "roles"
 _SAID = select(META.c.name, META.c.value)
 
 
-def prepare(place: Place, settings: Settings, *, as_it_is: bool = False) -> None:
+def prepare(place: Place, settings: Settings, *, as_it_is: bool = False) -> bool:
     """Make the tables where there are none; make amounts and links anew where other keys were shared.
+
+    Returns
+    -------
+    bool
+        Whether amounts and links were made anew.
 
     Parameters
     ----------
@@ -37,7 +42,7 @@ def prepare(place: Place, settings: Settings, *, as_it_is: bool = False) -> None
     with place.reading() as connection:
         there = _meta(connection)
     if _agrees(there, settings):
-        return
+        return False
     if as_it_is:
         if not there:
             raise no_store(place.name)
@@ -46,12 +51,14 @@ def prepare(place: Place, settings: Settings, *, as_it_is: bool = False) -> None
         raise StoreError("the store was made with other settings", where=place.name, got=got, do=do)
     with place.writing() as connection:
         there = _meta(connection)  # another process may have been quicker
+        anew = bool(there) and not _agrees(there, settings)
         if not there:
             METADATA.create_all(connection)
-        elif not _agrees(there, settings):
+        elif anew:
             _check_version(there, place)
             renew(connection, settings)
         _say(connection, _ours(settings))
+        return anew
 
 
 def check(connection: Connection, place: Place, settings: Settings) -> None:

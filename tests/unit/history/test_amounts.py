@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from made_history import MONDAY, Event, Ticket, by_agent, by_customer, history_of, moved
 
-from pipeline.history.amounts import COLUMNS, DAY, FACTS, Others, Tallies, amounts_of, no_amounts, outcome_amounts
-from pipeline.history.log import NEVER, log_of, moments, objects
+from pipeline.history.amounts import COLUMNS, FACTS, Others, Tallies, amounts_of, no_amounts, outcome_amounts
+from pipeline.history.log import DAY, NEVER, log_of, moments, objects
 
 HOUR = 3_600_000_000
 ZERO = int(moments(pd.Series([MONDAY]))[0])

@@ -29,7 +29,7 @@ from made_history import (
 from made_store import EMAIL, PHONE, SCENE, TEXTS, contents, numbers, put
 
 from pipeline.errors import InputError
-from pipeline.history.amounts import DAY
+from pipeline.history.log import DAY
 from pipeline.history.record import record
 from pipeline.history.store import Counts, Put, Store, open_store
 from pipeline.tickets.schema import empty

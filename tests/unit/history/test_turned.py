@@ -68,3 +68,8 @@ def test_an_outcome_that_no_column_tells_is_attached_all_the_same() -> None:
 def test_a_value_that_is_dated_by_another_column_tells_nothing_early() -> None:
     raw = {"column": "count", "equals": "false", "known_at": "closed"}
     assert looked_so(raw) == {}
+
+
+def test_nobody_sees_it_before_it_was_received() -> None:
+    late = LOG.assign(received_at=LOG["received_at"] + pd.Timedelta(hours=2))
+    assert looked_so({"column": "count", "equals": "false", "at": "last"}, late) == {"soon": at(7), "back": at(5)}

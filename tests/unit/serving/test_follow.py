@@ -76,5 +76,14 @@ def test_what_isnt_there_is_said(tmp_path: Path) -> None:
             lived(desk, "nobody", 20.0)
         with pytest.raises(InputError, match="no life to follow"):
             lived(desk, "rising", 0.5)
-        with pytest.raises(InputError, match="no ticket is open"):
+        with pytest.raises(InputError, match="no open ticket can be followed"):
             most_risen(open_intake(desk.file), ByAge(), desk.past, at(-5.0), NOW)
+
+
+def test_open_tickets_without_times_are_named_as_the_reason(tmp_path: Path) -> None:
+    with opened(tmp_path, TICKETS, EVENTS) as desk:
+        path = tmp_path / "undated.jsonl"
+        path.write_text('{"ticket_id": "rising", "subject": "made"}\n')
+        with pytest.raises(InputError, match="no open ticket can be followed") as error:
+            most_risen(open_intake(path), ByAge(), desk.past, at(20.0), NOW)
+    assert error.value.got == "1 open tickets without created_at"

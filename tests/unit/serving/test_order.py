@@ -19,6 +19,7 @@ from pipeline.serving.order import COLUMNS, Ordered, hours_left, in_words, order
 from pipeline.serving.order_file import check_target, write_order
 
 LEVELS = ("low", "medium", "high")
+SCORED = Path("scored.parquet")
 DESK = replace(
     Params(),
     ordering=Ordering(wait={"high": 5.0, "*": 1.0}, escalation=100.0, sla_missed=50.0, horizon_hours=10.0),
@@ -101,14 +102,24 @@ def test_the_next_deadline_that_can_be_met_counts_else_the_last_that_was_missed(
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "csv.gz", "jsonl.gz"])
 def test_the_order_is_written_as_a_file(tmp_path: Path, suffix: str) -> None:
     out, found = tmp_path / f"order.{suffix}", ordered(tmp_path).tickets
-    check_target(out, force=False)
+    check_target(out, SCORED, force=False)
     write_order(found, out)
     read = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True), "parquet": pd.read_parquet}
     again = read[suffix.partition(".")[0]](out)
     assert again["ticket_id"].tolist() == found["ticket_id"].tolist()
     assert again["cost"].tolist() == pytest.approx(found["cost"].tolist())
     with pytest.raises(OutputError, match="already there"):
-        check_target(out, force=False)
-    check_target(out, force=True)
+        check_target(out, SCORED, force=False)
+    check_target(out, SCORED, force=True)
     with pytest.raises(OutputError, match="folder doesn't exist"):
-        check_target(tmp_path / "none" / "order.csv", force=False)
+        check_target(tmp_path / "none" / "order.csv", SCORED, force=False)
+
+
+def test_the_order_never_takes_the_place_of_what_is_ordered(tmp_path: Path) -> None:
+    scored = tmp_path / "scored.csv"
+    scored.write_text("kept")
+    (tmp_path / "link.csv").symlink_to(scored)
+    for out in (scored, tmp_path / "link.csv", tmp_path / "." / "scored.csv"):
+        with pytest.raises(OutputError, match="the same file"):
+            check_target(out, scored, force=True)
+    assert scored.read_text() == "kept"

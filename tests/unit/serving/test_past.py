@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +44,26 @@ def test_a_moment_or_an_age_is_read(text: str | None, wanted: Moment) -> None:
     assert Moment.of(text) == wanted
 
 
-def test_now_is_now_whatever_the_machines_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    time.tzset()
-    try:
-        at = Moment.of("now").at
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert at is not None and abs(at - pd.Timestamp.now("UTC")) < pd.Timedelta(minutes=5)
+def test_now_is_the_moment_of_the_command_and_no_word_else_is_a_moment() -> None:
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    assert Moment.of("now", now=now) == Moment(at=pd.Timestamp(now))
+    for word in ("now", "today"):  # pandas would take them in the machine's own zone
+        with pytest.raises(TriageError, match="not a moment"):
+            Moment.of(word)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "today", "24h", "+", "+soon", "+-3h", "2026-13-01"])
-def test_what_is_neither_is_refused_with_what_to_do(text: str) -> None:
-    with pytest.raises(TriageError, match="neither a moment nor an age") as error:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not a moment"), ("soon", "not a moment"), ("2026-13-01", "not a moment"), ("24h", "begins with a plus"),
+        ("+", "not an age"), ("+soon", "not an age"), ("+-3h", "not an age"), ("+99999999999d", "not an age"),
+        ("1900-01-01", "no ticket can have"), ("3000-01-01", "no ticket can have"),
+    ],
+)  # fmt: skip
+def test_what_is_neither_a_moment_nor_an_age_is_refused_with_what_to_do(text: str, message: str) -> None:
+    with pytest.raises(TriageError, match=message) as error:
         Moment.of(text)
-    assert "+24h" in error.value.do
+    assert error.value.where == "--as-of" and error.value.do and error.value.got
 
 
 def test_tickets_get_the_moment_or_their_age() -> None:
@@ -150,3 +154,29 @@ def test_a_store_of_other_customers_is_refused_and_stays_as_it_is(raw: Path, tmp
     assert "triage remember" in error.value.do
     with open_past(url, Params(history=History(max_accounts_per_key=9))) as past:
         assert past is not None
+
+
+SECRETS = ["postgresql:/bob:s3cr3t@127.0.0.1/db", "bob:s3cr3t@h/db", "sqlite:///bob:s3cr3t@x/h.db", "bob:s3cr3t@x.db"]
+
+
+@pytest.mark.parametrize("place", [*SECRETS, "postgresql://bob:x@s3cr3t@127.0.0.1:1/db", "postgres//bob:s3cr3t@h/x.db"])
+def test_a_mistyped_url_never_shows_a_password(place: str) -> None:
+    with pytest.raises(TriageError) as error, open_past(place, Params()):
+        pass
+    assert "s3cr3t" not in str(error.value)
+
+
+def test_no_place_at_all_isnt_the_folder_that_one_is_in() -> None:
+    with pytest.raises(TriageError, match="neither a RAW_DIR nor a store"), open_past("", Params()):
+        pass
+
+
+def test_a_folder_with_another_import_is_another_history(tmp_path: Path) -> None:
+    found = []
+    for seed in (1, 1, 2):
+        folder = tmp_path / f"{len(found)}" / "raw"
+        write(generate(seed=seed, tickets=30, days=20), folder)
+        with open_past(str(folder), Params()) as past:
+            assert past is not None
+            found.append(past.identity)
+    assert found[0] == found[1] != found[2]

@@ -14,10 +14,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from made_postgres import Postgres, running_postgres
 from made_store import contents
 
-from pipeline.config import Params
+from pipeline.config import History, Params
 from pipeline.errors import InputError, OutputError, StoreError
 from pipeline.history.store import open_store
 from pipeline.serving.remember import Remembered, remember
@@ -35,20 +34,6 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("remember") / "raw"
     write(generate(seed=5, tickets=60, days=30), folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/h.db"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.new_database("remember")
 
 
 def told(raw: Path, url: str, settings: Params = ALL, **more: Any) -> Remembered:
@@ -133,7 +118,7 @@ def test_an_escalation_that_is_defined_otherwise_replaces_what_was_told(raw: Pat
 KILLED = """
 import sys
 from pathlib import Path
-from pipeline.config import Params
+from pipeline.config import History, Params
 from pipeline.serving.remember import remember
 
 told = lambda *said: print(*said, flush=True)
@@ -218,3 +203,17 @@ def test_no_text_and_no_address_gets_into_the_store(raw: Path, tmp_path: Path) -
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("h.db*"))
     assert len(replies) > 20
     assert not [text for text in replies if text[:25].encode() in stored]
+
+
+def test_a_file_of_something_else_is_refused(raw: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "raw"
+    shutil.copytree(raw, folder)
+    shutil.copy(folder / "tickets.parquet", folder / "events.parquet")
+    with pytest.raises(InputError, match="these aren't events"):
+        told(folder, str(tmp_path / "h.db"))
+
+
+def test_a_store_that_is_counted_anew_says_so(raw: Path, tmp_path: Path) -> None:
+    url, shared = str(tmp_path / "h.db"), replace(Params(), history=History(shared=("info@example.org",)))
+    assert not told(raw, url).made_anew
+    assert remember(raw, url, shared, progress=lambda name, rows: None).made_anew

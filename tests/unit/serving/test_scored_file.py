@@ -70,3 +70,28 @@ def test_the_newest_line_of_a_ticket_counts_and_a_refused_one_says_nothing(score
     assert newest(pd.concat([undated, late, refused, one, scored]))["topic"].tolist()[0] == "late"
     assert newest(pd.concat([late, again, one]))["topic"].tolist() == ["again"]
     assert newest(scored)["ticket_id"].tolist() == scored["ticket_id"].dropna().tolist()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("as_of", "junk", "an as_of that is no time"), ("ticket_id", None, "no ticket_id and no error"),
+        ("escalation_risk", 7.0, "outside 0 to 1"), ("escalation_risk", float("inf"), "outside 0 to 1"),
+        ("escalation_risk", -0.1, "outside 0 to 1"),
+    ],
+)  # fmt: skip
+def test_a_line_that_no_scorer_wrote_is_refused(
+    scored: pd.DataFrame, tmp_path: Path, column: str, value: object, said: str
+) -> None:
+    good = scored[scored["error"].isna()].astype({column: "object"})
+    good.iloc[1, good.columns.get_loc(column)] = value
+    path = tmp_path / "odd.jsonl"
+    good[["ticket_id", "as_of", "queue_reason", "escalation_risk"]].to_json(
+        path, orient="records", lines=True, date_format="iso"
+    )
+    if value == float("inf"):  # which JSON can't say: CSV can
+        path = tmp_path / "odd.csv"
+        good[["ticket_id", "as_of", "queue_reason", "escalation_risk"]].to_csv(path, index=False)
+    with pytest.raises(InputError, match="1 lines that no scorer wrote") as error:
+        read_scored(path)
+    assert said in str(error.value.got)

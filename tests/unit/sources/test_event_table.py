@@ -147,6 +147,16 @@ def test_a_merge_that_the_mapping_does_not_name_is_counted_and_never_guessed(fol
     assert happened(folder)["value"].isna().all()
 
 
+EARLY = """A1,2020-03-02 10:00,comment,staff,kim,,,hello
+A1,2026-03-02 10:00,comment,staff,kim,,,hello
+"""
+
+
+def test_events_before_their_tickets_are_kept_and_counted(folder: Path) -> None:
+    assert events(folder, EARLY).notes["events_before_their_tickets"] == 1
+    assert len(happened(folder)) == 2
+
+
 def test_a_changed_field_may_become_an_outcome(folder: Path) -> None:
     events(folder, ROWS)
     raw = load_raw(folder / "raw")

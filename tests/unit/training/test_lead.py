@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.lead import DAY, HOUR, Looks, alerts, lead
+from pipeline.history.log import DAY, HOUR
+from pipeline.training.lead import Looks, alerts, lead
 
 
 def made(rows, created, escalated) -> Looks:
