@@ -13,6 +13,7 @@ import pandas as pd
 
 from pipeline import artifact, config
 from pipeline.answer import Answer
+from pipeline.articles.model import ArticleModel, Asked, ticket_vectors
 from pipeline.artifact import State
 from pipeline.config import Params
 from pipeline.errors import IntegrityError, TriageError, VersionError
@@ -23,12 +24,13 @@ from pipeline.estimators.scope import Scope
 from pipeline.estimators.topic import TopicModel
 from pipeline.features.build import Blocks, FeatureBuilder
 from pipeline.features.encoder import encoder_from_state
+from pipeline.history.log import NEVER, moments
 from pipeline.history.record import History
 from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
 from pipeline.tickets.schema import schema_hash
 
-FORMAT = 2
+FORMAT = 3
 """Raised when stored parts come to mean something else, so that an older scorer is refused and not misread."""
 
 CHECKED_LIBRARIES = ("sklearn", "numpy")
@@ -46,6 +48,7 @@ class Models:
     scope: Scope | None = None
     priority: PriorityModel | None = None
     escalation: EscalationModel | None = None
+    articles: ArticleModel | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Scorer:
     builder : FeatureBuilder
         Ticket → numbers.
     models : Models
-        Topic, queue, scope, priority, escalation.
+        Topic, queue, scope, priority, escalation, articles.
     policy : RoutingPolicy
         Thresholds and rules.
     neighbours : Neighbours
@@ -141,7 +144,7 @@ class Scorer:
         for name in ("topic", "queue"):
             if (model := getattr(self.models, name)) is not None:
                 parts |= model.states(name)
-        for name in ("scope", "priority", "escalation"):
+        for name in ("scope", "priority", "escalation", "articles"):
             if (model := getattr(self.models, name)) is not None:
                 parts[name] = model.state()
         parts["neighbours"] = self.neighbours.state()
@@ -201,6 +204,7 @@ class Scorer:
             scope=Scope.from_state(parts["scope"]) if "scope" in parts else None,
             priority=PriorityModel.from_state(parts["priority"]) if "priority" in parts else None,
             escalation=EscalationModel.from_state(parts["escalation"]) if "escalation" in parts else None,
+            articles=ArticleModel.from_state(parts["articles"]) if "articles" in parts else None,
         )
         thresholds = {k: _number(v) for k, v in parts["policy"]["thresholds"].items()}
         policy = RoutingPolicy(settings.routing, thresholds, _number(parts["policy"]["oos_threshold"]))
@@ -239,13 +243,23 @@ class Scorer:
             answer.put_levels(rows, models.priority.levels, levels, models.priority.decide(levels))
         if models.escalation is not None:
             answer.put("escalation_risk", rows, models.escalation.risk(blocks))
-        answer.put("articles", rows, [[] for _ in range(n)])
+        suggested: list[list[dict[str, Any]]] = [[] for _ in range(n)]
+        asked = _asked(parsed.iloc[rows], blocks)
+        if models.articles is not None:
+            suggested = models.articles.suggest(asked)
+        answer.put("articles", rows, suggested)
         answer.put("similar", rows, [[] for _ in range(n)])
         if explain:
             said = Said(self.builder, blocks, parsed.iloc[rows], self.settings.explain)
-            answer.put("explanation", rows, self._explain(said, topics, levels))
+            why: list[Any] = [[] for _ in range(n)]
+            if models.articles is not None:
+                shown = {"words": self.settings.explain.words, "tickets": self.settings.explain.neighbours}
+                why = models.articles.explain(asked, suggested, **shown)
+            answer.put("explanation", rows, self._explain(said, topics, levels, why))
 
-    def _explain(self, said: Said, topics: np.ndarray | None, levels: np.ndarray | None) -> list[dict[str, Any]]:
+    def _explain(
+        self, said: Said, topics: np.ndarray | None, levels: np.ndarray | None, articles: list[Any]
+    ) -> list[dict[str, Any]]:
         nothing: list[Any] = [None] * len(said)
         models = self.models
         topic, priority, risk = nothing, nothing, nothing
@@ -256,8 +270,8 @@ class Scorer:
         if models.escalation is not None:
             risk = explain_risk(models.escalation, said)
         return [
-            {"topic": t, "priority": p, "escalation": e, "articles": []}
-            for t, p, e in zip(topic, priority, risk, strict=True)
+            {"topic": t, "priority": p, "escalation": e, "articles": a}
+            for t, p, e, a in zip(topic, priority, risk, articles, strict=True)
         ]
 
     def _route(self, answer: Answer, parsed: pd.DataFrame) -> None:
@@ -282,6 +296,17 @@ class Scorer:
         everything = np.arange(answer.size)
         answer.put("queue", everything, decision.queue)
         answer.put("queue_reason", everything, decision.reason)
+
+
+def _asked(parsed: pd.DataFrame, blocks: Blocks) -> Asked:
+    """Parsed tickets as articles are searched for them, as of their moments."""
+    at = moments(parsed["created_at"])
+    if "as_of" in parsed:
+        given = moments(parsed["as_of"])
+        at = np.where(given == NEVER, at, given)
+    texts = [text or "" for text in _plain(parsed["text"])]
+    ids = [name or "" for name in _plain(parsed["ticket_id"])]
+    return Asked(ids, texts, _plain(parsed["language"]), at, ticket_vectors(blocks))
 
 
 def library_versions() -> dict[str, str]:

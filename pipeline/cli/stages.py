@@ -99,8 +99,8 @@ def featurize(prepared: _Prepared, out: _Out, params: _Params = None) -> None:
 
 def train(
     target: Annotated[
-        Literal["topic", "queue", "priority", "escalated"],
-        typer.Argument(metavar="OUTCOME", help="topic, queue, priority or escalated."),
+        Literal["topic", "queue", "priority", "escalated", "article"],
+        typer.Argument(metavar="OUTCOME", help="topic, queue, priority, escalated or article."),
     ],
     prepared: _Prepared,
     features: _Features,
@@ -134,13 +134,13 @@ def assemble(
     from pipeline.training.featurize import Featurized
     from pipeline.training.prepare import Prepared
     from pipeline.training.report_of_run import report_of_run
-    from pipeline.training.run import Ran
+    from pipeline.training.run import Ran, without_articles
     from pipeline.training.train import load_all
 
     settings = settings_of(params)
     rows, blocks, trained = Prepared.load(prepared), Featurized.load(features, settings), load_all(models)
     made = stage(rows, blocks, trained, settings).save(scorer, key=_key(key_file))
-    ran = Ran(rows, blocks, trained, made)
+    ran = Ran(rows, blocks, without_articles(trained), made)
     _publish(report_of_run(ran), scorer.with_name(f"{scorer.name}.report"))
     _track_training(ran, scorer, settings)
     typer.echo(f"scorer {made.version}: {scorer}")

@@ -6,6 +6,7 @@ holds the two together.
 
 from pipeline.config.reading import as_dict, build, checked, load_params, nearest
 from pipeline.config.sections import (
+    Articles,
     Encoder,
     Escalation,
     Explain,
@@ -27,6 +28,7 @@ from pipeline.config.sections import (
 )
 
 __all__ = [
+    "Articles",
     "Encoder",
     "Escalation",
     "Explain",

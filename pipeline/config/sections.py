@@ -100,6 +100,16 @@ class Escalation:
 
 
 @dataclass(frozen=True)
+class Articles:
+    """Which articles are suggested."""
+
+    shown: int = 3
+    lost: float = 0.02
+    passage_words: int = 90
+    max_citations: int = 5_000
+
+
+@dataclass(frozen=True)
 class Promise:
     """At most this share wrong among the tickets that the machine routes."""
 
@@ -201,6 +211,7 @@ class Params:
     topic: Topic = field(default_factory=Topic)
     priority: Priority = field(default_factory=Priority)
     escalation: Escalation = field(default_factory=Escalation)
+    articles: Articles = field(default_factory=Articles)
     promise: Promise = field(default_factory=Promise)
     routing: Routing = field(default_factory=Routing)
     ordering: Ordering = field(default_factory=Ordering)

@@ -23,6 +23,13 @@ _DECISION = _struct(
     nearest=pa.list_(_struct(ticket_id=_TEXT, label=_TEXT, similarity=_NUMBER)),
 )
 
+_ARTICLE = _struct(
+    article_id=_TEXT,
+    passage=_TEXT,
+    words=pa.list_(_TEXT),
+    tickets=pa.list_(_struct(ticket_id=_TEXT, similarity=_NUMBER)),
+)
+
 _TYPES: dict[str, pa.DataType] = {
     "topic_candidates": pa.list_(_struct(label=_TEXT, probability=_NUMBER)),
     "articles": pa.list_(_struct(article_id=_TEXT, title=_TEXT, url=_TEXT, probability=_NUMBER)),
@@ -30,7 +37,7 @@ _TYPES: dict[str, pa.DataType] = {
     "reply": _struct(text=_TEXT, source=_TEXT, probability=_NUMBER),
     "changed": pa.list_(_TEXT),
     "auto_answer": _struct(article_id=_TEXT, probability=_NUMBER),
-    "explanation": _struct(topic=_DECISION, priority=_DECISION, escalation=_DECISION, articles=pa.list_(_TEXT)),
+    "explanation": _struct(topic=_DECISION, priority=_DECISION, escalation=_DECISION, articles=pa.list_(_ARTICLE)),
 }
 
 

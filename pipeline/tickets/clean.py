@@ -77,6 +77,11 @@ def clean(text: str) -> str:
     return kept if enough_letters(kept) else fold(_without_markup(text, quotes=True))
 
 
+def plain(text: str) -> str:
+    """A text without its markup; nothing that it says is taken away (`clean` is for what customers write)."""
+    return fold(_without_markup(text, quotes=True))
+
+
 def fold(text: str) -> str:
     """Whitespace folded, control characters removed, NFC."""
     if not text.isprintable():

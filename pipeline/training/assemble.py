@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.articles.model import ArticleModel
 from pipeline.config import Params
 from pipeline.errors import GateError
 from pipeline.estimators.escalation import EscalationModel
@@ -38,8 +39,9 @@ def assemble(prepared: Prepared, featurized: Featurized, trained: dict[str, Trai
     GateError
         No model passed.
     """
-    passed = {t: m for t, m in trained.items() if m.passed}
-    if not passed:
+    passed = {t: m for t, m in trained.items() if m.passed and t != "article"}
+    articles = next((m for t, m in trained.items() if m.passed and t == "article"), None)
+    if not passed and articles is None:
         why = "; ".join(f"{t}: {m.about['why_none']}" for t, m in trained.items())
         raise GateError(
             "no model is better than its baseline, so there is no scorer", got=why, do="see the audit: `triage audit`"
@@ -55,6 +57,7 @@ def assemble(prepared: Prepared, featurized: Featurized, trained: dict[str, Trai
         escalation=EscalationModel.from_state(passed["escalated"].parts["escalation"])
         if "escalated" in passed
         else None,
+        articles=ArticleModel.from_state(articles.parts["articles"]) if articles is not None else None,
     )
     thresholds = _thresholds(prepared, featurized, passed, scope, params)
     oos_threshold = scope.threshold if scope is not None and scope.threshold < 1.0 else float("inf")
@@ -138,10 +141,10 @@ def newest(rows: np.ndarray, params: Params) -> np.ndarray:
 
 
 def _neighbours(prepared: Prepared, featurized: Featurized, passed: dict[str, Trained], params: Params) -> Neighbours:
-    source = passed.get("topic") or passed.get("queue") or next(iter(passed.values()))
-    kept = newest(source.inner["trained"], params)
-    if featurized.blocks.meaning.shape[1] == 0:
+    source = passed.get("topic") or passed.get("queue") or next(iter(passed.values()), None)
+    if featurized.blocks.meaning.shape[1] == 0 or source is None:
         return Neighbours((), (), np.zeros((0, 0), dtype=np.float32))
+    kept = newest(source.inner["trained"], params)
     ids = prepared.frame["ticket_id"].iloc[kept].astype(str)
     labels = prepared.frame[LABEL_PREFIX + source.target].iloc[kept].astype(str)
     return Neighbours(tuple(ids), tuple(labels), featurized.blocks.meaning[kept])
@@ -205,8 +208,8 @@ def _promise(found: promise.Thresholds) -> dict[str, Any]:
 
 def _with_reference(scorer: Scorer, prepared: Prepared, passed: dict[str, Trained]) -> Scorer:
     """What input looks like, from inner rows with the predictions of models that hadn't learned from them."""
-    source = passed.get("queue") or passed.get("topic") or next(iter(passed.values()))
-    rows = source.inner["rows"]
+    source = passed.get("queue") or passed.get("topic") or next(iter(passed.values()), None)
+    rows = source.inner["rows"] if source is not None else np.arange(len(prepared.frame))
     part = prepared.frame.iloc[rows].reset_index(drop=True)
     inner = {t: inner_predictions(m, rows) for t, m in passed.items()}
     columns: dict[str, object] = {"ticket_id": part["ticket_id"], "language": part["language"]}
@@ -217,7 +220,7 @@ def _with_reference(scorer: Scorer, prepared: Prepared, passed: dict[str, Traine
     scored = conform(pd.DataFrame(columns), "scored")
     nothing: list[str | None] = [None] * len(rows)
     label, confidence = nothing, np.zeros(len(rows))
-    if source.target in ("topic", "queue"):
+    if source is not None and source.target in ("topic", "queue"):
         named, confidence, _ = inner[source.target]
         label = [None if n is None else (scorer.policy.queue_of(n) if source.target == "topic" else n) for n in named]
     decision = scorer.policy.decide(

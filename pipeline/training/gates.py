@@ -94,6 +94,19 @@ def risk_gate(outcome: np.ndarray, risk: np.ndarray, settings: Gates, seed: int)
     return Verdict(low > 0 or not settings.enabled, "average precision", value, base + low, base)
 
 
+def articles_gate(right: np.ndarray, likely: np.ndarray, baseline: np.ndarray, settings: Gates, seed: int) -> Verdict:
+    """Articles: mean reciprocal rank of the first right one above that of the most cited ones; shapes (n, m)."""
+
+    def ranks(scores: np.ndarray) -> np.ndarray:
+        order = np.argsort(-scores, axis=1, kind="stable")
+        return np.asarray(1 / (1 + np.take_along_axis(right, order, axis=1).argmax(axis=1)))
+
+    mine, theirs = ranks(likely), ranks(baseline)
+    low = _low(lambda rows: {"gain": float((mine[rows] - theirs[rows]).mean())}, len(right), settings, seed)
+    value, base = (float(r.mean()) if len(r) else 0.0 for r in (mine, theirs))
+    return Verdict(low > 0 or not settings.enabled, "MRR", value, base + low, base)
+
+
 def _low(function: Callable[[np.ndarray], dict[str, float]], n: int, settings: Gates, seed: int) -> float:
     if n == 0:
         return -1.0

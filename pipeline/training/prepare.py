@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from pipeline.routing import check_policy
 from pipeline.sources.raw import Raw, load_raw, relabel
 from pipeline.tickets import files, parse
 from pipeline.tickets.clean import clean
-from pipeline.tickets.schema import FIELD_PREFIX
+from pipeline.tickets.schema import FIELD_PREFIX, empty
 from pipeline.training.audit import give_away_columns
 from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, TARGETS, attach
 from pipeline.training.split import stable_order
@@ -33,6 +33,9 @@ RAW_PREFIX = "raw."
 
 HISTORY = ("tickets", "events", "amounts", "links")
 """Parts of a history, each a file of the prepared folder."""
+
+KNOWLEDGE = ("articles", "citations")
+"""What suggestions are learned from, each a file of the prepared folder."""
 
 DESCRIPTION_ID = "\x1fdescription:"
 """Ids of rows made from `topic: descriptions`; a control character stands in no ticket's id."""
@@ -54,11 +57,17 @@ class Prepared:
         `definitions` as written, `as_of` (what is looked at in a history).
     history : History or None
         Dated facts of all that was imported; None where no escalation is learned, or nothing has times.
+    articles : DataFrame
+        By the schema ARTICLES.
+    citations : DataFrame
+        `ticket_id`, `value` (an article's id), `known_at`: what answered tickets of the frame, known by the cut.
     """
 
     frame: pd.DataFrame
     about: dict[str, Any]
     history: History | None = None
+    articles: pd.DataFrame = field(default_factory=lambda: empty("articles"))
+    citations: pd.DataFrame = field(default_factory=lambda: empty("outcomes"))
 
     def as_of(self, params: Params) -> AsOf | None:
         """What is looked at in the history."""
@@ -69,6 +78,8 @@ class Prepared:
         """Write `rows.parquet`, `about.json`, and a file of each part of the history."""
         folder.mkdir(parents=True, exist_ok=True)
         self.frame.to_parquet(folder / "rows.parquet", index=False)
+        for name in KNOWLEDGE:
+            getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
         for name in HISTORY:
             if self.history is not None:
                 getattr(self.history, name).to_parquet(folder / f"history-{name}.parquet", index=False)
@@ -85,7 +96,8 @@ class Prepared:
         history = None
         if about["as_of"]:
             history = History(*(files.read_parquet(folder / f"history-{name}.parquet") for name in HISTORY))
-        return cls(files.read_parquet(folder / "rows.parquet"), about, history)
+        knowledge = {name: files.read_parquet(folder / f"{name}.parquet") for name in KNOWLEDGE}
+        return cls(files.read_parquet(folder / "rows.parquet"), about, history, **knowledge)
 
 
 def prepare(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None) -> Prepared:
@@ -139,7 +151,8 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
             sorted(frame[LABEL_PREFIX + "priority"].dropna().unique()) if LABEL_PREFIX + "priority" in frame else []
         )
     found = [t for t in TARGETS if LABEL_PREFIX + t in frame and frame[LABEL_PREFIX + t].notna().any()]
-    if not found:
+    cited = len(raw.articles) > 0 and bool((outcomes["outcome"] == "article").any())
+    if not found and not cited:
         raise InputError(
             "there is no outcome to learn from",
             where="outcomes",
@@ -166,11 +179,20 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
         "outcomes": raw.outcomes_as_written | params.outcomes,
         "as_of": None,
     }
+    made = Prepared(frame, about, None, raw.articles, _citations(outcomes, frame, test_from))
     if "escalated" not in found or not dated:
-        return Prepared(frame, about)
+        return made
     history = record(raw.tickets, raw.events, outcomes, definitions, params.history)
     looked = _looked_at(history, frame, params, levels, Roles.of(definitions, raw.events).queue, test_from)
-    return Prepared(frame, about | {"as_of": looked.state()}, history)
+    return replace(made, about=about | {"as_of": looked.state()}, history=history)
+
+
+def _citations(outcomes: pd.DataFrame, frame: pd.DataFrame, test_from: pd.Timestamp | None) -> pd.DataFrame:
+    """Which articles answered the tickets of the frame, as far as it was known before the cut."""
+    kept = (outcomes["outcome"] == "article").to_numpy(bool) & outcomes["ticket_id"].isin(frame["ticket_id"]).to_numpy()
+    if test_from is not None:
+        kept &= (outcomes["known_at"] < test_from).to_numpy(bool, na_value=False)
+    return outcomes[kept].reset_index(drop=True)
 
 
 def _looked_at(

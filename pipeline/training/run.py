@@ -53,8 +53,16 @@ def run(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None,
         say(f"no ticket is from {test_from.isoformat()} on: there is nothing left to evaluate")
     featurized = featurize(prepared, params, say=say)
     targets: list[Any] = [t for t in get_args(Target) if t in prepared.about["targets"]]
+    if len(prepared.articles):
+        targets.append("article")
     trained = {t: train(t, prepared, featurized, params, say=say) for t in targets}
-    return Ran(prepared, featurized, trained, assemble(prepared, featurized, trained, params))
+    scorer = assemble(prepared, featurized, trained, params)
+    return Ran(prepared, featurized, without_articles(trained), scorer)
+
+
+def without_articles(trained: dict[str, Trained]) -> dict[str, Trained]:
+    """The models that say something of a ticket by itself."""
+    return {target: model for target, model in trained.items() if target != "article"}
 
 
 def replace_if_better(ran: Ran, raw_dir: Path, folder: Path, *, key: bytes | None = None, say: Say = print) -> Ran:

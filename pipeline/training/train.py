@@ -15,7 +15,7 @@ from pipeline.artifact import State
 from pipeline.config import Params
 from pipeline.errors import InputError
 from pipeline.history.log import moments
-from pipeline.training import escalations, priorities, topics
+from pipeline.training import escalations, priorities, suggestions, topics
 from pipeline.training.featurize import Featurized
 from pipeline.training.gates import Verdict, classes_gate, levels_gate, risk_gate
 from pipeline.training.labels import LABEL_PREFIX
@@ -23,7 +23,7 @@ from pipeline.training.living import find, renamed
 from pipeline.training.prepare import Prepared, cut_of, described_rows, known_moments, known_rows
 from pipeline.training.split import Plan, plan
 
-Target = Literal["topic", "queue", "priority", "escalated"]
+Target = Literal["topic", "queue", "priority", "escalated", "article"]
 Say = Callable[[str], None]
 
 FEWEST_ROWS = 40
@@ -82,6 +82,8 @@ def train(target: Target, prepared: Prepared, featurized: Featurized, params: Pa
     Trained
         Without parts where the history has too little of the outcome: `about["why_none"]` says why.
     """
+    if target == "article":
+        return _articles(prepared, featurized, params, say)
     if target not in prepared.about["targets"]:
         return Trained(target, {}, about={"why_none": "the history has no such outcome"})
     rows, outside = known_rows(prepared.frame, target)
@@ -224,6 +226,21 @@ def _escalation(
     return Trained("escalated", {"escalation": made.model.state()}, inner, about)
 
 
+def _articles(prepared: Prepared, featurized: Featurized, params: Params, say: Say) -> Trained:
+    if not len(prepared.articles):
+        return _none("article", "there are no articles")
+    made = suggestions.make(prepared, featurized, params, say=say)
+    say(f"articles: {made.gate.words if made.gate else made.note}")
+    if made.figures:
+        say(f"articles: on the latest {made.figures['tickets']:.0f} tickets {suggestions.words(made.figures)}")
+    gate = made.gate or Verdict(True, "MRR", float("nan"), float("nan"), float("nan"))
+    about = _about(gate, {}, [], None) | {"classes": list(made.model.index.ids), "figures": made.figures}
+    if made.gate is None:
+        about["gate"] = {"passed": True, "words": made.note}
+    inner = {"rows": made.rows, "probabilities": made.probabilities, "trained": made.trained}
+    return Trained("article", {"articles": made.model.state()}, inner, about)
+
+
 def _seen(featurized: Featurized) -> escalations.Seen | None:
     as_of = featurized.builder.as_of
     if as_of is None or featurized.snapshots is None:
@@ -235,13 +252,15 @@ def _plan(featurized: Featurized, params: Params, rows: np.ndarray, dated: bool)
     return plan(rows, featurized.groups[rows], featurized.order[rows], params.split, dated=dated)
 
 
-def _about(gate: Verdict, chosen: dict[str, str], tried: list[dict[str, float | str]], splits: Plan) -> dict[str, Any]:
+def _about(
+    gate: Verdict, chosen: dict[str, str], tried: list[dict[str, float | str]], splits: Plan | None
+) -> dict[str, Any]:
     return {
         "gate": asdict(gate) | {"words": gate.words},
         "chosen": chosen,
         "tried": json.loads(json.dumps(tried)),
-        "dated": splits.dated,
-        "near_duplicates_left_out": splits.left_out,
+        "dated": splits is not None and splits.dated,
+        "near_duplicates_left_out": splits.left_out if splits is not None else 0,
         "why_none": "" if gate.passed else gate.words,
     }
 

@@ -1,0 +1,1 @@
+"""Which articles answer a ticket: what they say, and what helpers cited on earlier tickets like it."""

@@ -1,0 +1,184 @@
+"""The knowledge base as it is searched: passages, their words (BM25) and their vectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from pipeline.articles.passages import passages
+from pipeline.artifact import State
+from pipeline.tickets.schema import UNDETERMINED
+
+Encode = Callable[[list[str]], np.ndarray]
+
+_WORD = re.compile(r"[^\W_]{2,}")
+_ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ArticleIndex:
+    """m articles in p passages, of d dimensions and v words.
+
+    Attributes
+    ----------
+    ids, titles, urls, languages : tuple of str or None, each of length m
+    passages : tuple of str, length p
+        In order of their articles.
+    owner : ndarray of int64, shape (p,)
+        Position of each passage's article; every article has one.
+    vectors : ndarray of float32, shape (p, d)
+        Of unit length; d = 0 without an encoder.
+    vocabulary : tuple of str, length v
+    words : csr_matrix of float32, shape (v, p)
+        What each word of a query adds to a passage's score (Robertson and others, 1994; weights of Lucene by bm25s).
+    """
+
+    ids: tuple[str, ...]
+    titles: tuple[str | None, ...]
+    urls: tuple[str | None, ...]
+    languages: tuple[str | None, ...]
+    passages: tuple[str, ...]
+    owner: np.ndarray
+    vectors: np.ndarray
+    vocabulary: tuple[str, ...]
+    words: sp.csr_matrix
+
+    @classmethod
+    def build(cls, articles: pd.DataFrame, encode: Encode | None, *, words: int) -> ArticleIndex:
+        """Cut, count and encode articles by the schema ARTICLES; of a repeated id the first counts.
+
+        Parameters
+        ----------
+        encode : callable or None
+            Texts → vectors of unit length.
+        words : int
+            See `passages`.
+        """
+        kept = articles[articles["article_id"].notna().to_numpy(bool)].drop_duplicates("article_id")
+        columns = {n: _texts(kept[n]) for n in ("article_id", "title", "url", "language", "text")}
+        cut = [passages(t, x, words) for t, x in zip(columns["title"], columns["text"], strict=True)]
+        texts = [passage for one in cut for passage in one]
+        owner = np.repeat(np.arange(len(kept)), [len(one) for one in cut]).astype(np.int64)
+        vectors = np.zeros((len(texts), 0), dtype=np.float32)
+        if encode is not None and texts:
+            vectors = np.asarray(encode(texts), dtype=np.float32)
+        vocabulary, weights = _weights(texts)
+        return cls(
+            tuple(str(i) for i in columns["article_id"]), tuple(columns["title"]), tuple(columns["url"]),
+            tuple(columns["language"]), tuple(texts), owner, vectors, vocabulary, weights,
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Position of each article."""
+        return {name: at for at, name in enumerate(self.ids)}
+
+    @cached_property
+    def centres(self) -> np.ndarray:
+        """Mean direction of each article's passages, shape (m, d), unit length."""
+        sums = np.zeros((len(self), self.vectors.shape[1]), dtype=np.float64)
+        np.add.at(sums, self.owner, self.vectors)
+        length = np.linalg.norm(sums, axis=1, keepdims=True)
+        return np.asarray(np.divide(sums, length, out=np.zeros_like(sums), where=length > 0), dtype=np.float32)
+
+    def meanings(self, vectors: np.ndarray) -> np.ndarray:
+        """Cosine of n tickets to every passage, shape (n, p)."""
+        return np.asarray(vectors @ self.vectors.T)
+
+    def scores(self, texts: Sequence[str]) -> np.ndarray:
+        """BM25 of n texts with every passage, shape (n, p), float32; addresses in a text aren't words of it."""
+        queries = [sorted({self._word[w] for w in words_of(text) if w in self._word}) for text in texts]
+        indptr = np.append(0, np.cumsum([len(q) for q in queries]))
+        columns = np.array([w for q in queries for w in q], dtype=np.int64)
+        asked = sp.csr_matrix((np.ones(len(columns), np.float32), columns, indptr), shape=(len(texts), len(self._word)))
+        return np.asarray((asked @ self.words).toarray(), dtype=np.float32)
+
+    def best(self, scores: np.ndarray) -> np.ndarray:
+        """Of scores by passage, shape (n, p), the best of each article, shape (n, m)."""
+        if not len(self):
+            return np.zeros((len(scores), 0), dtype=np.float32)
+        return np.maximum.reduceat(scores, np.searchsorted(self.owner, np.arange(len(self))), axis=1)
+
+    def fitting(self, languages: Sequence[str | None]) -> np.ndarray:
+        """Which articles a ticket's customer can read, shape (n, m), bool; an unknown language forbids nothing."""
+        own = np.array([name or "" for name in self.languages], dtype=object)
+        rows = {
+            name: (own == name) | (own == "") if name and name != UNDETERMINED else np.ones(len(self), dtype=bool)
+            for name in {*languages}
+        }
+        return np.array([rows[name] for name in languages], dtype=bool).reshape(len(languages), len(self))
+
+    def shared(self, text: str, passage: int, most: int) -> list[str]:
+        """Words of a text that found a passage, the strongest first."""
+        column = self._by_passage[:, passage]
+        weight = dict(zip(column.indices.tolist(), column.data.tolist(), strict=True))
+        found = {self._word[w] for w in words_of(text) if w in self._word} & weight.keys()
+        return [self.vocabulary[w] for w in sorted(found, key=lambda w: (-weight[w], self.vocabulary[w]))[:most]]
+
+    @cached_property
+    def _word(self) -> dict[str, int]:
+        return {word: at for at, word in enumerate(self.vocabulary)}
+
+    @cached_property
+    def _by_passage(self) -> Any:
+        return sp.csc_matrix(self.words)
+
+    def state(self) -> State:
+        """What is stored."""
+        return {
+            "ids": list(self.ids),
+            "titles": list(self.titles),
+            "urls": list(self.urls),
+            "languages": list(self.languages),
+            "passages": list(self.passages),
+            "vocabulary": list(self.vocabulary),
+            "owner": self.owner,
+            "passage_vectors": self.vectors,
+            "words": self.words,
+        }
+
+    @classmethod
+    def from_state(cls, state: State) -> ArticleIndex:
+        """The stored one again."""
+        names = ("ids", "titles", "urls", "languages", "passages")
+        texts = {name: tuple(state[name]) for name in names}
+        return cls(
+            **texts, owner=state["owner"], vectors=state["passage_vectors"], vocabulary=tuple(state["vocabulary"]),
+            words=state["words"],
+        )  # fmt: skip
+
+
+def words_of(text: str) -> list[str]:
+    """Words of a text in lower case, without addresses."""
+    return _WORD.findall(_ADDRESS.sub(" ", text).lower())
+
+
+def _weights(texts: list[str]) -> tuple[tuple[str, ...], sp.csr_matrix]:
+    """The words of passages, and what each adds to each passage's score."""
+    import bm25s
+
+    said = [words_of(text) for text in texts]
+    vocabulary = {word: at for at, word in enumerate(sorted({w for words in said for w in words}))}
+    if not vocabulary:
+        return (), sp.csr_matrix((0, len(texts)), dtype=np.float32)
+    counted = bm25s.BM25(method="lucene")
+    counted.index(
+        ([[vocabulary[w] for w in words] for words in said], {**vocabulary}), show_progress=False
+    )  # it adds one
+    parts = (counted.scores["data"], counted.scores["indices"], counted.scores["indptr"])
+    weights = sp.csr_matrix(parts, shape=(len(parts[2]) - 1, len(texts)), dtype=np.float32)
+    return tuple(vocabulary), weights[: len(vocabulary)]
+
+
+def _texts(values: pd.Series) -> list[str | None]:
+    return [v if isinstance(v, str) else None for v in values.tolist()]

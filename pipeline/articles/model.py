@@ -1,0 +1,247 @@
+"""Suggestions for tickets: index, earlier citations and ranking together, and when nothing fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from pipeline.articles.index import ArticleIndex
+from pipeline.articles.ranker import NEVER as EXCLUDED
+from pipeline.articles.ranker import Ranker, Seen
+from pipeline.artifact import State
+from pipeline.calibration import sigmoid
+from pipeline.features.build import Blocks
+from pipeline.history.log import DAY, NEVER
+
+MEASURES = ("passage", "article", "words", "popular")
+"""What an article is measured by: cosine of its best passage and of its mean, ln(1 + BM25) of its best passage, and how
+often it was cited lately. Without an encoder, the last two."""
+
+BY_HAND = {"passage": 8.0, "article": 7.1, "words": 0.83, "popular": 0.0}
+BY_HAND_WORDS = {"words": 3.4, "popular": 0.0}
+"""Weights before there is a history to learn from; as learned without citations on the Thunderbird tickets of before
+2024-10, where plain rank fusion was worse than the vectors alone."""
+
+HALF_LIFE = 60 * DAY
+"""Citations count half in `popular` after so long."""
+
+_PRIOR = 0.5
+_AT_ONCE = 256
+
+SURENESS = ("evidence", "share", "lead", "passage", "words")
+"""What tells whether anything fits: logarithm of all evidence, share of the first, its lead over the second, and the
+first one's measures (`passage` is 0 without an encoder)."""
+
+
+class Citations(NamedTuple):
+    """Articles cited on earlier tickets, oldest first; arrays of shape (c,).
+
+    Attributes
+    ----------
+    ticket : ndarray of str
+        Id of the ticket.
+    article : ndarray of int64
+        Position in the index.
+    known : ndarray of int64
+        When it was cited, in microseconds; `NEVER` where nobody knows.
+    vectors : ndarray of shape (c, d), or csr_matrix of shape (c, terms)
+        Of the tickets, of unit length.
+    """
+
+    ticket: np.ndarray
+    article: np.ndarray
+    known: np.ndarray
+    vectors: Any
+
+    def take(self, rows: np.ndarray) -> Citations:
+        """Some of them."""
+        return Citations(self.ticket[rows], self.article[rows], self.known[rows], self.vectors[rows])
+
+
+class Asked(NamedTuple):
+    """Tickets as they are looked at.
+
+    Attributes
+    ----------
+    ids : sequence of n str
+    texts : sequence of n str
+        Cleaned words; empty for none.
+    languages : sequence of n str or None
+    at : ndarray of int64, shape (n,)
+        As of when, in microseconds; `NEVER` where there are no times.
+    vectors : ndarray or csr_matrix, n rows
+        `ticket_vectors`.
+    """
+
+    ids: Sequence[str]
+    texts: Sequence[str]
+    languages: Sequence[str | None]
+    at: np.ndarray
+    vectors: Any
+
+    def pieces(self) -> Iterator[tuple[slice, Asked]]:
+        """A few tickets at a time: memory grows with the knowledge base, not with the batch."""
+        for start in range(0, len(self.ids), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            cut: list[Any] = [values[part] for values in self]
+            yield part, Asked(*cut)
+
+
+@dataclass(frozen=True)
+class ArticleModel:
+    """Suggests articles.
+
+    Attributes
+    ----------
+    index : ArticleIndex
+    citations : Citations
+    ranker : Ranker
+    fits : ndarray, shape (6,)
+        Weights of `SURENESS` and a constant: logit of P(something fits). Empty where it was never learned.
+    least : float
+        Below this probability nothing is suggested.
+    shown : int
+        Most suggestions for a ticket.
+    """
+
+    index: ArticleIndex
+    citations: Citations
+    ranker: Ranker
+    fits: np.ndarray
+    least: float
+    shown: int
+
+    def look(self, asked: Asked) -> Seen:
+        """What the ranking goes by."""
+        known = self.citations
+        near = asked.vectors @ known.vectors.T
+        near = np.clip(np.asarray(near.todense() if sp.issparse(near) else near, dtype=np.float64), 0.0, 1.0)
+        at = asked.at[:, None]
+        before = (known.known[None] < at) | ((at == NEVER) & (known.known[None] == NEVER))
+        before &= (known.known[None] != NEVER) | (at == NEVER)
+        before &= np.array(asked.ids, dtype=object)[:, None] != known.ticket[None].astype(object)
+        measures = [np.log1p(self.index.best(self.index.scores(asked.texts))), self._popular(at, before)]
+        if self.index.vectors.shape[1] and not sp.issparse(asked.vectors):
+            meaning = self.index.best(self.index.meanings(asked.vectors))
+            measures = [meaning, np.asarray(asked.vectors @ self.index.centres.T), *measures]
+        content = np.stack(measures, axis=-1).astype(np.float64)
+        return Seen(content, near, before, known.article, self.index.fitting(asked.languages))
+
+    def suggest(self, asked: Asked) -> list[list[dict[str, Any]]]:
+        """For each ticket the articles, the likeliest first; an empty list where none fits."""
+        found: list[list[dict[str, Any]]] = []
+        for _, part in asked.pieces():
+            seen = self.look(part)
+            evidence = self.ranker.evidence(seen)
+            likely = self.ranker.probabilities(evidence)
+            fits = self.fitting(seen, evidence, likely) >= self.least
+            speaks = np.array([bool(text.strip()) for text in part.texts]) & fits
+            best = np.argsort(-likely, axis=1, kind="stable")[:, : self.shown]
+            for row, articles in enumerate(best.tolist()):
+                good = [a for a in articles if speaks[row] and likely[row, a] > 0]
+                found.append([self._said(a, float(likely[row, a])) for a in good])
+        return found
+
+    def fitting(self, seen: Seen, evidence: np.ndarray, likely: np.ndarray) -> np.ndarray:
+        """P(something fits), shape (n,); 1 where that was never learned."""
+        if not len(self.fits) or not evidence.shape[1]:
+            return np.ones(len(evidence))
+        return np.asarray(sigmoid(sureness(seen, evidence, likely) @ self.fits[:-1] + self.fits[-1]))
+
+    def explain(
+        self, asked: Asked, suggested: Sequence[list[dict[str, Any]]], *, words: int, tickets: int
+    ) -> list[Any]:
+        """Why these articles: the passage that fits best, words in common, earlier tickets on which it was cited."""
+        found: list[list[dict[str, Any]]] = []
+        for where, part in asked.pieces():
+            seen = self.look(part)
+            scores = self.index.scores(part.texts)
+            if self.index.vectors.shape[1] and not sp.issparse(part.vectors):
+                scores = self.index.meanings(part.vectors)
+            for row, some in enumerate(suggested[where]):
+                found.append([self._why(seen, scores, part, row, s["article_id"], words, tickets) for s in some])
+        return found
+
+    def _why(
+        self, seen: Seen, scores: np.ndarray, asked: Asked, row: int, article_id: str, words: int, tickets: int
+    ) -> dict[str, Any]:
+        article = self.index.place[article_id]
+        own = np.flatnonzero(self.index.owner == article)
+        passage = int(own[scores[row, own].argmax()])
+        cited = np.flatnonzero((seen.cited == article) & seen.before[row])
+        nearest = cited[np.argsort(-seen.near[row, cited], kind="stable")][:tickets]
+        return {
+            "article_id": article_id,
+            "passage": self.index.passages[passage],
+            "words": self.index.shared(asked.texts[row], passage, words),
+            "tickets": [
+                {"ticket_id": str(self.citations.ticket[c]), "similarity": float(seen.near[row, c])} for c in nearest
+            ],
+        }
+
+    def _said(self, article: int, probability: float) -> dict[str, Any]:
+        title, url = self.index.titles[article], self.index.urls[article]
+        return {"article_id": self.index.ids[article], "title": title, "url": url, "probability": probability}
+
+    def _popular(self, at: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Logarithm of each article's share of the late citations, shape (n, m)."""
+        known = self.citations
+        age = np.where(before & (at != NEVER), (at - known.known[None]) / HALF_LIFE, 0.0)
+        weight = np.where(before, 0.5**age, 0.0)
+        one = sp.csr_matrix(
+            (np.ones(len(known.article)), (np.arange(len(known.article)), known.article)),
+            shape=(len(known.article), len(self.index)),
+        )
+        counts = np.asarray(weight @ one) + _PRIOR
+        return np.asarray(np.log(counts / counts.sum(axis=1, keepdims=True)))
+
+    def state(self) -> State:
+        """What is stored."""
+        known = self.citations
+        return self.index.state() | self.ranker.state() | {
+            "cited_ticket": [str(t) for t in known.ticket], "cited_article": known.article, "cited_known": known.known,
+            "cited_vectors": known.vectors, "fits": self.fits.tolist(), "least": self.least, "shown": self.shown,
+        }  # fmt: skip
+
+    @classmethod
+    def from_state(cls, state: State) -> ArticleModel:
+        """The stored one again."""
+        known = Citations(
+            np.array(state["cited_ticket"], dtype=object), state["cited_article"], state["cited_known"],
+            state["cited_vectors"],
+        )  # fmt: skip
+        return cls(
+            ArticleIndex.from_state(state), known, Ranker.from_state(state), np.array(state["fits"], dtype=np.float64),
+            float(state["least"]), int(state["shown"]),
+        )  # fmt: skip
+
+    def without_limits(self) -> ArticleModel:
+        """The same, that ranks every article and always finds something to fit."""
+        return replace(self, fits=np.zeros(0), least=0.0, shown=len(self.index))
+
+
+def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray) -> np.ndarray:
+    """`SURENESS` of n tickets, shape (n, 5)."""
+    rows = np.arange(len(evidence))
+    best = evidence.argmax(axis=1)
+    top = np.sort(likely, axis=1)[:, -2:]
+    lead = top[:, -1] - (top[:, 0] if top.shape[1] > 1 else 0.0)
+    highest = evidence[rows, best]
+    total = highest + np.log(np.exp(np.maximum(evidence - highest[:, None], -700.0)).sum(axis=1))
+    total = np.where(highest > EXCLUDED, total, -50.0)
+    first = seen.content[rows, best]
+    meaning = first[:, 0] if first.shape[1] == len(MEASURES) else np.zeros(len(rows))
+    return np.column_stack([total, top[:, -1], lead, meaning, first[:, -2]])
+
+
+def ticket_vectors(blocks: Blocks) -> Any:
+    """What tickets are compared by: their meaning, or, without an encoder, their terms; rows of unit length."""
+    if blocks.meaning.shape[1]:
+        return blocks.meaning
+    length = np.sqrt(np.asarray(blocks.terms.multiply(blocks.terms).sum(axis=1)).ravel())
+    scale = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
+    return sp.csr_matrix(sp.diags(scale) @ blocks.terms, dtype=np.float32)

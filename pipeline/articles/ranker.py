@@ -1,0 +1,180 @@
+"""The one ranking of articles: what they say and what helpers cited on earlier tickets like this one, as evidence.
+
+The evidence for an article is a sum, as in a kernel estimate: one term for every earlier ticket on which it was cited,
+that falls off exponentially with the distance of that ticket, and one for what the article itself says; the article's
+own words count once more on top. The probability is the evidence's share. Five to nine weights are learned by maximum
+likelihood from the tickets with a known article, each seeing only what had been cited before it was asked
+(docs/decisions/0010-articles.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+
+from pipeline.artifact import State
+from pipeline.calibration import logit, sigmoid, softmax
+
+NEVER = -1e9
+"""Evidence (a logarithm) of an article that can't be suggested."""
+
+_MOST = 40.0
+_PENALTY = 1e-3
+
+
+class Seen(NamedTuple):
+    """What is seen of n tickets, m articles and c citations.
+
+    Attributes
+    ----------
+    content : ndarray, shape (n, m, k)
+        What an article says, by k measures.
+    near : ndarray, shape (n, c)
+        Similarity to the ticket of each citation, 0 to 1.
+    before : ndarray of bool, shape (n, c)
+        Which citations were known by then, and are of other tickets.
+    cited : ndarray of int64, shape (c,)
+        Article of each citation.
+    allowed : ndarray of bool, shape (n, m)
+        Which articles may be suggested.
+    """
+
+    content: np.ndarray
+    near: np.ndarray
+    before: np.ndarray
+    cited: np.ndarray
+    allowed: np.ndarray
+
+    def rows(self, rows: np.ndarray) -> Seen:
+        """The same of some tickets."""
+        return Seen(self.content[rows], self.near[rows], self.before[rows], self.cited, self.allowed[rows])
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """The weights.
+
+    Attributes
+    ----------
+    near : float
+        How fast a citation's evidence grows with its similarity.
+    cited : float
+        Logarithm of the evidence of a citation at similarity 0.
+    said : float
+        Logarithm of the evidence of an article whose measures are 0.
+    inside, outside : ndarray, shape (k,)
+        Weights of the measures, as a term of the sum and as a factor of it.
+    slope, shift : float
+        What makes a probability of an article's share of the evidence, on the scale of logits (Platt, 1999).
+    """
+
+    near: float
+    cited: float
+    said: float
+    inside: np.ndarray
+    outside: np.ndarray
+    slope: float = 1.0
+    shift: float = 0.0
+
+    @classmethod
+    def of_content(cls, weights: np.ndarray) -> Ranker:
+        """Given weights of the measures: until there are citations enough to learn from."""
+        return cls(DEFAULT_NEAR, DEFAULT_CITED, 0.0, np.asarray(weights, dtype=np.float64), np.zeros(len(weights)))
+
+    @classmethod
+    def fit(cls, seen: Seen, right: np.ndarray) -> Ranker:
+        """Weights under which the articles that were right are likeliest.
+
+        Parameters
+        ----------
+        right : ndarray of bool, shape (n, m)
+            Articles that answered each ticket; every row has one.
+        """
+        k = seen.content.shape[2]
+        allowed = seen.allowed | right
+        shown = seen.content[allowed]
+        middle, spread = shown.mean(axis=0), np.maximum(shown.std(axis=0), 1e-6)
+        scaled = seen._replace(content=(seen.content - middle) / spread, allowed=allowed)
+        target = right / right.sum(axis=1, keepdims=True)
+
+        def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
+            return _loss(x, scaled, target)
+
+        begin = np.concatenate([[8.0, -4.0, -1.0], np.zeros(2 * k)])
+        bounds = [(0.0, 30.0), (-30.0, 10.0), (-10.0, 10.0), *[(-8.0, 8.0)] * (2 * k)]
+        found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200}).x
+        near, cited, said = (float(v) for v in found[:3])
+        inside, outside = found[3 : 3 + k] / spread, found[3 + k :] / spread
+        return cls(near, cited, said - float(middle @ inside), inside, outside)
+
+    def evidence(self, seen: Seen) -> np.ndarray:
+        """Logarithm of the evidence for each article, shape (n, m), float64; `NEVER` where it isn't allowed."""
+        cited = np.exp(np.minimum(self.near * seen.near + self.cited, _MOST)) * seen.before
+        own = np.exp(np.clip(seen.content @ self.inside + self.said, -_MOST, _MOST))
+        found = np.log(_by_article(cited, seen.cited, own.shape[1]) + own) + seen.content @ self.outside
+        return np.where(seen.allowed, found, NEVER)
+
+    def probabilities(self, evidence: np.ndarray) -> np.ndarray:
+        """P(this article answers | one of them does), shape (n, m); 0 where it isn't allowed.
+
+        Several articles may be right, so that a row need not add up to 1.
+        """
+        if evidence.shape[1] == 0:
+            return evidence
+        return np.where(evidence > NEVER, sigmoid(self.slope * logit(softmax(evidence)) + self.shift), 0.0)
+
+    def state(self) -> State:
+        """What is stored."""
+        return {
+            "near": self.near, "cited_at_0": self.cited, "said": self.said, "inside": self.inside.tolist(),
+            "outside": self.outside.tolist(), "slope": self.slope, "shift": self.shift,
+        }  # fmt: skip
+
+    @classmethod
+    def from_state(cls, state: State) -> Ranker:
+        """The stored one again."""
+        return cls(
+            float(state["near"]), float(state["cited_at_0"]), float(state["said"]), np.array(state["inside"]),
+            np.array(state["outside"]), float(state["slope"]), float(state["shift"]),
+        )  # fmt: skip
+
+
+DEFAULT_NEAR, DEFAULT_CITED = 12.0, -5.0
+
+
+def _by_article(values: np.ndarray, cited: np.ndarray, size: int) -> np.ndarray:
+    """Sums over each article's citations, shape (n, size)."""
+    if not len(cited):
+        return np.zeros((len(values), size))
+    order = np.argsort(cited, kind="stable")
+    named, start = np.unique(cited[order], return_index=True)
+    sums = np.zeros((len(values), size))
+    sums[:, named] = np.add.reduceat(values[:, order], start, axis=1)
+    return sums
+
+
+def _loss(x: np.ndarray, seen: Seen, target: np.ndarray) -> tuple[float, np.ndarray]:
+    """Negative log-likelihood per ticket with a small penalty, and its gradient."""
+    n, _, k = seen.content.shape
+    inside, outside = x[3 : 3 + k], x[3 + k :]
+    each = np.exp(np.minimum(x[0] * seen.near + x[1], _MOST)) * seen.before
+    cited = _by_article(each, seen.cited, seen.content.shape[1])
+    own = np.exp(np.clip(seen.content @ inside + x[2], -_MOST, _MOST))
+    total = cited + own
+    score = np.where(seen.allowed, np.log(total) + seen.content @ outside, NEVER)
+    likely = softmax(score)
+    loss = -float((target * np.log(likely + 1e-300)).sum()) / n + _PENALTY * float(x[3:] @ x[3:])
+    slope = np.where(seen.allowed, (likely - target) / n, 0.0)
+    by_term = slope / total
+    of_citation = each * by_term[:, seen.cited] if len(seen.cited) else each
+    gradient = np.concatenate(
+        [
+            [float((of_citation * seen.near).sum()), float((by_term * cited).sum()), float((by_term * own).sum())],
+            np.einsum("nm,nmk->k", by_term * own, seen.content) + 2 * _PENALTY * inside,
+            np.einsum("nm,nmk->k", slope, seen.content) + 2 * _PENALTY * outside,
+        ]
+    )
+    return loss, gradient

@@ -1,0 +1,117 @@
+"""Suggestions: what was cited before counts, what came later or on the ticket itself doesn't, and "none fits"."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from made_articles import articles, directions, index
+
+from pipeline.articles.index import ArticleIndex
+from pipeline.articles.model import ArticleModel, Asked, Citations
+from pipeline.articles.ranker import Ranker
+from pipeline.history.log import DAY, NEVER
+
+NOW = 100 * DAY
+RANKER = Ranker(12.0, -5.0, -8.0, np.array([8.0, 7.0, 0.8, 0.0]), np.zeros(4))
+
+
+def model(cited: list[tuple[str, str, int, str]], **changes: Any) -> ArticleModel:
+    """With citations (ticket, article, when, the ticket's words), oldest first."""
+    found = index()
+    known = Citations(
+        np.array([t for t, *_ in cited], dtype=object),
+        np.array([found.place[a] for _, a, *_ in cited], dtype=np.int64),
+        np.array([at for _, _, at, _ in cited], dtype=np.int64),
+        directions([words for *_, words in cited]),
+    )
+    return replace(ArticleModel(found, known, RANKER, np.zeros(0), 0.0, 3), **changes)
+
+
+def asked(text: str, *, at: int = NOW, name: str = "new", language: str | None = "en") -> Asked:
+    return Asked([name], [text], [language], np.array([at]), directions([text]))
+
+
+def ids(found: list[list[dict[str, Any]]]) -> list[str]:
+    return [s["article_id"] for s in found[0]]
+
+
+def test_what_an_article_says_ranks_it() -> None:
+    assert ids(model([]).suggest(asked("I forgot my password")))[0] == "pass"
+
+
+def test_what_helpers_did_before_ranks_it_too() -> None:
+    often = [(f"T{i}", "print", 90 * DAY, "mail is broken") for i in range(20)]
+    assert ids(model([]).suggest(asked("mail is broken")))[0] == "mail"
+    assert ids(model(often).suggest(asked("mail is broken")))[0] == "print"
+
+
+@pytest.mark.parametrize(
+    ("when", "ticket"), [(NOW, "T"), (NOW + DAY, "T"), (90 * DAY, "new"), (NEVER, "T")],
+    ids=["at that moment", "later", "on the ticket itself", "nobody knows when"],
+)  # fmt: skip
+def test_what_was_not_known_by_then_changes_nothing(when: int, ticket: str) -> None:
+    often = [(ticket, "print", when, "mail is broken")] * 20
+    assert model(often).suggest(asked("mail is broken")) == model([]).suggest(asked("mail is broken"))
+
+
+def test_without_times_every_other_ticket_counts() -> None:
+    often = [(f"T{i}", "print", NEVER, "mail is broken") for i in range(20)]
+    assert ids(model(often).suggest(asked("mail is broken", at=NEVER)))[0] == "print"
+
+
+def test_only_articles_in_the_customers_language_are_suggested() -> None:
+    assert ids(model([]).suggest(asked("print", language="de"))) == ["de"]
+    assert "de" not in ids(model([]).suggest(asked("druck", language="en")))
+    assert model([]).suggest(asked("print", language="fr")) == [[]]
+
+
+@pytest.mark.parametrize("text", ["", "   "])
+def test_a_ticket_without_words_gets_none(text: str) -> None:
+    assert model([]).suggest(asked(text)) == [[]]
+
+
+def test_none_fits_is_an_answer() -> None:
+    weights = np.array([0.0, 0.0, 0.0, 10.0, 0.0, -5.0])  # as near as the best passage is
+    unsure = model([], fits=weights, least=0.5)
+    assert unsure.suggest(asked("the moon is out")) == [[]]
+    assert ids(unsure.suggest(asked("my mail")))[0] == "mail"
+
+
+def test_a_suggestion_says_what_it_is_and_why() -> None:
+    made = model([("T1", "print", 90 * DAY, "print"), ("T2", "print", 95 * DAY, "print"), ("T3", "mail", 0, "mail")])
+    question = asked("I can't print the page")
+    first = made.suggest(question)[0][0]
+    assert first["article_id"] == "print" and first["title"] == "Print a page"
+    assert first["url"] == "https://help.example/print" and 0 < first["probability"] <= 1
+    why = made.explain(question, made.suggest(question), words=3, tickets=2)[0][0]
+    assert why["article_id"] == "print" and why["passage"].startswith("Print a page.")
+    assert why["words"] and {*why["words"]} <= {"print", "the", "page"}
+    assert [t["ticket_id"] for t in why["tickets"]] == ["T1", "T2"]
+
+
+def test_a_batch_is_answered_as_its_rows_are() -> None:
+    texts = ["mail", "print", "password", "nothing of it"] * 150
+    made = model([("T1", "print", 90 * DAY, "print")])
+    names = [str(i) for i in range(len(texts))]
+    together = made.suggest(Asked(names, texts, ["en"] * 600, np.full(600, NOW), directions(texts)))
+    assert len(together) == 600
+    for row in (0, 1, 255, 256, 599):
+        alone = made.suggest(asked(texts[row], name=str(row)))[0]
+        assert [s["article_id"] for s in together[row]] == [s["article_id"] for s in alone]
+        assert [s["probability"] for s in together[row]] == pytest.approx([s["probability"] for s in alone], abs=1e-6)
+
+
+def test_an_empty_knowledge_base_suggests_nothing() -> None:
+    nothing = ArticleIndex.build(articles().iloc[:0], directions, words=90)
+    none = Citations(np.zeros(0, object), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
+    made = replace(model([]), index=nothing, citations=none, ranker=Ranker.of_content(np.zeros(2)))
+    assert made.suggest(asked("mail")) == [[]]
+
+
+def test_what_was_stored_is_read_again() -> None:
+    made = model([("T1", "print", 90 * DAY, "print")], fits=np.ones(6), least=0.1)
+    again = ArticleModel.from_state(made.state())
+    assert again.suggest(asked("print my mail")) == made.suggest(asked("print my mail"))

@@ -1,0 +1,158 @@
+"""Suggested articles are learned from what was cited before, judged on later tickets, and part of the one scorer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from factories import tickets
+from made_articles import articles as pages
+
+from pipeline.config import Articles, Encoder, Params
+from pipeline.errors import GateError
+from pipeline.scorer import Scorer
+from pipeline.sources.raw import Raw
+from pipeline.tickets.schema import empty
+from pipeline.training.assemble import assemble
+from pipeline.training.featurize import Featurized, featurize
+from pipeline.training.prepare import Prepared, prepare_raw
+from pipeline.training.suggestions import FEWEST, Made, make, ranking_figures
+from pipeline.training.train import train
+
+PARAMS = replace(Params(), encoder=Encoder(name="none", cache=""))
+WORDS = {
+    "mail": ["inbox", "smtp", "folder", "send", "receive", "attachment", "message", "address"],
+    "print": ["paper", "toner", "jam", "tray", "ink", "scanner", "cartridge", "copies"],
+    "pass": ["account", "locked", "login", "reset", "token", "code", "username", "denied"],
+}
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+def desk(n: int, *, articles: pd.DataFrame | None = None, cut: int | None = None, **outcomes: Any) -> Prepared:
+    """Tickets whose words say which article was cited: hardly any of them stands in the article itself."""
+    draw = np.random.default_rng(0)
+    kinds = [list(WORDS)[i] for i in draw.permutation(np.arange(n) % 3)]
+    body = [" ".join([*draw.choice(WORDS[k], 5), f"case{draw.integers(1e9)}"]) for k in kinds]
+    rows = tickets(n, subject=None, body=body, language="en", fields_cited=kinds)
+    known = pages() if articles is None else articles
+    raw = Raw(rows, empty("events"), empty("outcomes"), known, outcomes or {"article": "cited"}, [])
+    return prepare_raw(raw, PARAMS, test_from=None if cut is None else rows["created_at"].iloc[cut])
+
+
+def made(prepared: Prepared, params: Params = PARAMS) -> tuple[Made, Featurized]:
+    blocks = featurize(prepared, params, say=quiet)
+    return make(prepared, blocks, params, say=quiet), blocks
+
+
+@pytest.fixture(scope="module")
+def learned() -> tuple[Prepared, Featurized, Scorer]:
+    prepared = desk(400)
+    blocks = featurize(prepared, PARAMS, say=quiet)
+    trained = train("article", prepared, blocks, PARAMS, say=quiet)
+    return prepared, blocks, assemble(prepared, blocks, {"article": trained}, PARAMS)
+
+
+def later(prepared: Prepared, **columns: Any) -> pd.DataFrame:
+    day = prepared.frame["created_at"].max() + pd.Timedelta("1D")
+    body = ["toner jam in the tray, no copies", "login denied, account locked", "the moon is out"]
+    return tickets(3, ticket_id=["n1", "n2", "n3"], created_at=day, subject=None, body=body, language="en", **columns)
+
+
+def test_what_was_cited_is_learned_and_judged_on_the_latest_tickets() -> None:
+    found, _ = made(desk(400))
+    assert found.gate is not None and found.gate.passed
+    assert found.figures["recall_at_1"] > 0.9 and found.figures["tickets"] == pytest.approx(90, abs=2)
+    assert 0 <= found.figures["ece"] < 0.1 and 0.5 < found.figures["none_auroc"] <= 1
+    assert found.rows.min() > 250
+
+
+def test_chance_passes_no_gate() -> None:
+    prepared = desk(400)
+    draw = np.random.default_rng(1)
+    prepared.citations["value"] = draw.permutation(prepared.citations["value"].to_numpy())
+    found, _ = made(prepared)
+    assert found.gate is not None and not found.gate.passed
+
+
+def test_with_few_citations_the_weights_are_given() -> None:
+    found, _ = made(desk(FEWEST - 10))
+    assert found.gate is None and str(FEWEST) in found.note and not found.figures
+
+
+def test_a_scorer_of_articles_alone_suggests_explains_and_is_stored(
+    learned: tuple[Prepared, Featurized, Scorer], tmp_path: Path
+) -> None:
+    prepared, _, scorer = learned
+    new = later(prepared)
+    found = scorer.score(new, explain=True)
+    first = [a[0]["article_id"] if a else None for a in found["articles"]]
+    assert first[:2] == ["print", "pass"] and found["topic"].isna().all()
+    why = found["explanation"][0]["articles"][0]
+    assert why["article_id"] == "print" and why["tickets"] and why["passage"].startswith("Print a page.")
+    saved = scorer.save(tmp_path / "scorer")
+    again = Scorer.load(tmp_path / "scorer").score(new, explain=True)
+    assert again["articles"].tolist() == found["articles"].tolist()
+    assert again["explanation"].tolist() == found["explanation"].tolist()
+    assert (again["scorer_version"] == saved.version).all()
+
+
+def test_a_ticket_never_learns_from_what_was_cited_on_it_or_later(learned: tuple[Prepared, Featurized, Scorer]) -> None:
+    """Before anything was cited, only the articles' own words are left; a known ticket's own citation is no help."""
+    prepared, _, scorer = learned
+    model = scorer.models.articles
+    assert model is not None
+    old = later(prepared).assign(created_at=prepared.frame["created_at"].min())
+    bare = replace(scorer, models=replace(scorer.models, articles=replace(model, citations=model.citations.take([]))))
+    assert scorer.score(old)["articles"].tolist() == bare.score(old)["articles"].tolist()
+    own = prepared.frame.iloc[[-1]].assign(created_at=prepared.frame["created_at"].max() + pd.Timedelta("1D"))
+    without = model.citations.take(np.flatnonzero(model.citations.ticket != own["ticket_id"].iloc[0]))
+    other = replace(scorer, models=replace(scorer.models, articles=replace(model, citations=without)))
+    assert scorer.score(own)["articles"].tolist() == other.score(own)["articles"].tolist()
+
+
+def test_nothing_known_at_the_cut_or_later_is_learned_from() -> None:
+    assert len(desk(400, cut=300).citations) == 300
+
+
+def test_articles_that_are_gone_or_unknown_are_never_suggested() -> None:
+    known = pages()
+    prepared = desk(400, articles=known[(known["article_id"] != "print").to_numpy(bool)])
+    found, _ = made(prepared)
+    assert "print" not in found.model.index.ids and len(found.model.citations.ticket) < 400
+
+
+def test_only_the_newest_citations_are_kept() -> None:
+    found, _ = made(desk(400), replace(PARAMS, articles=Articles(max_citations=10)))
+    assert len(found.model.citations.ticket) == 10
+    assert found.model.citations.known.min() > 0
+
+
+def test_without_articles_there_is_no_such_model() -> None:
+    prepared = desk(60, articles=empty("articles"), topic="cited")
+    blocks = featurize(prepared, PARAMS, say=quiet)
+    trained = train("article", prepared, blocks, PARAMS, say=quiet)
+    assert not trained.parts and "no articles" in trained.about["why_none"]
+    with pytest.raises(GateError):
+        assemble(prepared, blocks, {"article": trained}, PARAMS)
+
+
+def test_prepared_articles_and_citations_are_stored(tmp_path: Path) -> None:
+    prepared = desk(60)
+    prepared.save(tmp_path)
+    again = Prepared.load(tmp_path)
+    assert again.citations.equals(prepared.citations) and len(again.articles) == 4
+
+
+def test_figures_of_rankings_by_hand() -> None:
+    right = np.array([[True, False, True, False], [False, False, False, True]])
+    likely = np.array([[0.5, 0.3, 0.1, 0.05], [0.4, 0.3, 0.2, 0.1]])
+    found = ranking_figures(right, likely)
+    assert (found["recall_at_1"], found["recall_at_3"], found["hit_at_3"]) == (0.25, 0.5, 0.5)
+    assert found["mrr"] == pytest.approx((1 + 1 / 4) / 2)
