@@ -80,6 +80,10 @@ def measured(name: str, shop: Workshop) -> dict[str, Any]:
 def row(name: str, spec: Row, shop: Workshop) -> dict[str, Any]:
     """One row of the table."""
     scored = shop.scored(spec.job, spec.scored)
+    if spec.then:
+        parts = [pd.read_parquet(scored), *(pd.read_parquet(shop.scored(job, spec.scored)) for job in spec.then)]
+        scored = shop.work / f"{name}.parquet"
+        pd.concat(parts, ignore_index=True).to_parquet(scored, index=False)
     evaluated = shop.evaluated(spec.job) if spec.evaluate else []
     result = common(name, spec.title, spec.job, shop) | {"kind": "row", "evaluated": evaluated}
     model = result["models"][spec.model]

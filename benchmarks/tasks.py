@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 
@@ -34,8 +35,8 @@ class Job:
         their outcomes, out of RAW_DIR (training rows needn't be encoded twice).
     as_of : dict
         Names in `scored` that are scored with the history in RAW_DIR → as of when: "" their creation, "+24h" that age.
-    test_from : str or None
-        Nothing known from then on trains.
+    test_from, test_to : str or None
+        Nothing known from `test_from` on trains; the source's tickets are scored until `test_to`.
     params : str or None
         File in benchmarks/params.
     """
@@ -45,6 +46,7 @@ class Job:
     test_from: str | None = None
     params: str | None = None
     as_of: dict[str, str] = field(default_factory=dict)
+    test_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Row:
         Parts of the test that are judged by themselves too.
     evaluate : bool
         Whether what `triage evaluate` says is kept beside the figures.
+    then : tuple of str
+        Jobs whose files are judged together with the first one's: the same, trained again later.
     """
 
     title: str
@@ -106,6 +110,7 @@ class Row:
     model: str
     also: tuple[tuple[str, str, tuple[Figure, ...]], ...] = ()
     evaluate: bool = False
+    then: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -206,6 +211,23 @@ JOBS = {
     "endava": Job("endava", {"test": "made/endava-test.csv"}, params="half.yaml"),
 }
 
+MONTHS = ("2025-01", "2025-02", "2025-03", "2025-04", "2025-05", "2025-06", "2025-07")
+JOBS["thunderbird-articles"] = Job("thunderbird", {"test": ""}, "2025-01-01T00:00:00Z", "thunderbird-articles.yaml")
+for _month, _after in itertools.pairwise(MONTHS):
+    _from, _to = f"{_month}-01T00:00:00Z", f"{_after}-01T00:00:00Z"
+    JOBS[f"thunderbird-articles-{_month}"] = Job(
+        "thunderbird", {"test": ""}, _from, "thunderbird-articles.yaml", test_to=_to
+    )
+MONTHLY = tuple(f"thunderbird-articles-{month}" for month in MONTHS[:-1])
+
+ARTICLES = (
+    Figure("recall_at_1", "recall@1", 0.44, 0.160, 0.426),
+    Figure("recall_at_3", "recall@3", 0.67, 0.264, 0.658),
+    Figure("mrr_at_10", "MRR@10", 0.61, 0.255, 0.596),
+    Figure("hit_at_3", "hit@3", 0.71, 0.289, 0.696),
+)
+"""`plain` is BM25 alone here."""
+
 WRITTEN = (Figure("quadratic_kappa", "quadratic kappa", 0.50, None, 0.477),)
 RISK = (Figure("roc_auc", "ROC-AUC"), Figure("average_precision", "AP"))
 LEVELS = ("priority", "--order", "P5,P4,P3,P2,P1")
@@ -241,6 +263,14 @@ ROWS = {
     "banking77": Row(
         "banking77", "banking77", "test", ("topic",), "banking77",
         (Figure("accuracy", "accuracy", 0.945, 0.912, 0.940), Figure("ece", "ECE", 0.015, None, 0.018, True)), "topic",
+    ),
+    "thunderbird-articles": Row(
+        "Thunderbird articles, trained once (*plain*: BM25)", "thunderbird-articles", "test", ("articles",),
+        "thunderbird_articles", ARTICLES, "article",
+    ),
+    "thunderbird-articles-monthly": Row(
+        "Thunderbird articles, trained anew each month (*plain*: BM25)", MONTHLY[0], "test", ("articles",),
+        "thunderbird_articles", ARTICLES, "article", then=MONTHLY[1:],
     ),
     "clinc": Row(
         "CLINC150 in scope", "clinc", "test", ("topic",), "clinc_test",

@@ -97,6 +97,30 @@ def still_open(log: pd.DataFrame, truth: pd.DataFrame, positive: pd.Series, hour
     return truth[~truth["ticket_id"].isin(over)].reset_index(drop=True)
 
 
+ARTICLE_LINK = re.compile(
+    r"""(?:support\.mozilla\.(?:org|com)|["'\s(]|^)/(?:[a-z]{2,3}(?:-[A-Za-z]{2,4})?/)?kb/([A-Za-z0-9_%-]+)"""
+)
+
+
+def thunderbird_articles(data: Path) -> pd.DataFrame:
+    """Articles that somebody other than the asker linked, of English questions; one row a question and article."""
+    asked, said, pages = questions(data), replies_of_others(data), table(data / "thunderbird" / "articles.csv.gz")
+    links = said.assign(slug=said["content"].map(slugs)).explode("slug").dropna(subset="slug")
+    pairs = links[["question_id", "slug"]].drop_duplicates().merge(asked, left_on="question_id", right_on="id")
+    pairs = pairs[pairs["slug"].isin(pages["slug"]) & (pairs["locale"] == "en-US") & (pairs["at"] >= OUTCOME_FROM)]
+    own = [
+        slug in slugs(f"{t} {c}") for slug, t, c in zip(pairs["slug"], pairs["title"], pairs["content"], strict=True)
+    ]
+    pairs = pairs[[not linked for linked in own]]
+    article = pairs["slug"].map(pages.set_index("slug")["id"])
+    return pd.DataFrame({"ticket_id": pairs["question_id"], "article_id": article}).reset_index(drop=True)
+
+
+def slugs(html: str) -> list[str]:
+    """Slugs of the articles that a text links, each once."""
+    return list(dict.fromkeys(slug.lower() for slug in ARTICLE_LINK.findall(html)))
+
+
 def thunderbird_escalated_open(data: Path, hours: float) -> pd.DataFrame:
     """`thunderbird_escalated`, of questions without such an answer so many hours after they were asked."""
     asked, said = questions(data), replies_of_others(data)
@@ -258,7 +282,7 @@ TRUTHS: dict[str, Callable[[Path], pd.DataFrame]] = {
     for f in (
         thunderbird_topic, thunderbird_escalated, thunderbird_unanswered, incidents_sla, incidents_sla_new,
         incidents_reassigned, incidents_reassigned_new, mozilla, mozilla_written, openoffice, banking77, clinc_test,
-        clinc_scope, clinc_oos, endava, thunderbird_recontact,
+        clinc_scope, clinc_oos, endava, thunderbird_recontact, thunderbird_articles,
     )
 } | {
     "thunderbird_escalated_24h": partial(thunderbird_escalated_open, hours=24),

@@ -155,7 +155,10 @@ class Workshop:
         """The source's tickets from `test_from` on, in our own schema."""
         path = self._folder(name) / "test-tickets.parquet"
         tickets = pd.read_parquet(self.imported(job.source) / "tickets.parquet")
-        tickets[tickets["created_at"] >= pd.Timestamp(str(job.test_from))].to_parquet(path, index=False)
+        later = tickets["created_at"] >= pd.Timestamp(str(job.test_from))
+        if job.test_to is not None:
+            later &= tickets["created_at"] < pd.Timestamp(job.test_to)
+        tickets[later].to_parquet(path, index=False)
         return path
 
     def _files(self, name: str) -> list[Path]:

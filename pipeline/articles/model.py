@@ -38,7 +38,7 @@ first one's measures (`passage` is 0 without an encoder)."""
 
 
 class Citations(NamedTuple):
-    """Articles cited on earlier tickets, oldest first; arrays of shape (c,).
+    """Articles cited on earlier tickets, in order of the articles; arrays of shape (c,).
 
     Attributes
     ----------

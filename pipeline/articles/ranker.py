@@ -37,7 +37,7 @@ class Seen(NamedTuple):
     before : ndarray of bool, shape (n, c)
         Which citations were known by then, and are of other tickets.
     cited : ndarray of int64, shape (c,)
-        Article of each citation.
+        Article of each citation, rising.
     allowed : ndarray of bool, shape (n, m)
         Which articles may be suggested.
     """
@@ -97,7 +97,9 @@ class Ranker:
         allowed = seen.allowed | right
         shown = seen.content[allowed]
         middle, spread = shown.mean(axis=0), np.maximum(shown.std(axis=0), 1e-6)
-        scaled = seen._replace(content=(seen.content - middle) / spread, allowed=allowed)
+        scaled = Seen(
+            (seen.content - middle) / spread, seen.near.astype(np.float32), seen.before, seen.cited, allowed
+        )  # half the memory, and twice as fast
         target = right / right.sum(axis=1, keepdims=True)
 
         def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -147,12 +149,10 @@ DEFAULT_NEAR, DEFAULT_CITED = 12.0, -5.0
 
 def _by_article(values: np.ndarray, cited: np.ndarray, size: int) -> np.ndarray:
     """Sums over each article's citations, shape (n, size)."""
-    if not len(cited):
-        return np.zeros((len(values), size))
-    order = np.argsort(cited, kind="stable")
-    named, start = np.unique(cited[order], return_index=True)
     sums = np.zeros((len(values), size))
-    sums[:, named] = np.add.reduceat(values[:, order], start, axis=1)
+    if len(cited):
+        named, start = np.unique(cited, return_index=True)
+        sums[:, named] = np.add.reduceat(values, start, axis=1)
     return sums
 
 
@@ -169,7 +169,8 @@ def _loss(x: np.ndarray, seen: Seen, target: np.ndarray) -> tuple[float, np.ndar
     loss = -float((target * np.log(likely + 1e-300)).sum()) / n + _PENALTY * float(x[3:] @ x[3:])
     slope = np.where(seen.allowed, (likely - target) / n, 0.0)
     by_term = slope / total
-    of_citation = each * by_term[:, seen.cited] if len(seen.cited) else each
+    named, times = np.unique(seen.cited, return_counts=True)
+    of_citation = each * np.repeat(by_term[:, named].astype(each.dtype), times, axis=1)
     gradient = np.concatenate(
         [
             [float((of_citation * seen.near).sum()), float((by_term * cited).sum()), float((by_term * own).sum())],

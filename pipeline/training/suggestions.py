@@ -39,7 +39,7 @@ HELD_OUT = 0.25
 UNSEEN = 0.1
 """Share of these tickets, the earliest, that nothing is learned from: hardly anything had been cited by then."""
 
-_MOST_ROWS, _MOST_CELLS = 3_000, 5_000_000
+_MOST_ROWS, _MOST_CELLS = 2_000, 5_000_000
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     rows, places, known = _cited(prepared, index)
     vectors = ticket_vectors(featurized.blocks)
     ids = prepared.frame["ticket_id"].astype(str).to_numpy(dtype=object)
-    kept = slice(-settings.max_citations, None)
+    newest = np.arange(len(rows))[-settings.max_citations :] if settings.max_citations else np.arange(0)
+    kept = newest[np.argsort(places[newest], kind="stable")]
     citations = Citations(ids[rows[kept]], places[kept], known[kept], vectors[rows[kept]])
     weights = BY_HAND if index.vectors.shape[1] else BY_HAND_WORDS
     ranker = Ranker.of_content(np.array([weights[name] for name in MEASURES if name in weights]))

@@ -19,8 +19,9 @@ RANKER = Ranker(12.0, -5.0, -8.0, np.array([8.0, 7.0, 0.8, 0.0]), np.zeros(4))
 
 
 def model(cited: list[tuple[str, str, int, str]], **changes: Any) -> ArticleModel:
-    """With citations (ticket, article, when, the ticket's words), oldest first."""
+    """With citations (ticket, article, when, the ticket's words)."""
     found = index()
+    cited = sorted(cited, key=lambda one: found.place[one[1]])
     known = Citations(
         np.array([t for t, *_ in cited], dtype=object),
         np.array([found.place[a] for _, a, *_ in cited], dtype=np.int64),

@@ -15,7 +15,7 @@ def made(n: int = 60, m: int = 5, c: int = 40, seed: int = 0) -> tuple[Seen, np.
     right = np.zeros((n, m), dtype=bool)
     truth = random.integers(m, size=n)
     right[np.arange(n), truth] = True
-    cited = random.integers(m, size=c)
+    cited = np.sort(random.integers(m, size=c))
     near = np.clip(random.random((n, c)) * 0.6 + 0.4 * (cited[None] == truth[:, None]), 0, 1)
     content = random.normal(size=(n, m, 2))
     content[..., 0] += right * random.integers(0, 2, size=(n, 1)) * 2
