@@ -120,6 +120,40 @@ def events(
     _finish(summary, out, max_refused)
 
 
+@app.command()
+def articles(
+    paths: Annotated[
+        Files,
+        typer.Argument(
+            metavar="PATH...", help="Tables (CSV, JSONL, Parquet), pages (Markdown, HTML), folders of pages."
+        ),
+    ],
+    out: OutDir,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", metavar="MAPPING.yaml", help="Which column of the tables is what.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="These are all the articles: those not among them leave RAW_DIR.")
+    ] = False,
+    max_refused: Annotated[
+        float,
+        typer.Option("--max-refused", min=0.0, max=1.0, help="Share of refused ones above which the exit code is 1."),
+    ] = 0.01,
+) -> None:
+    """Import a knowledge base: what is published and public, of which articles are suggested.
+
+    An article that is there already is replaced by what it says now. Exit codes: 0 done; 1 more articles refused than
+    --max-refused (the rest is imported); 2 usage or input error.
+    """
+    from pipeline.sources.article_files import import_articles, load_article_mapping
+
+    with_progress = Progress()
+    chosen = None if mapping is None else load_article_mapping(mapping)
+    summary = import_articles(paths, out, mapping=chosen, replace=replace, progress=with_progress)
+    with_progress.done()
+    _finish(summary, out, max_refused)
+
+
 @app.command(cls=ManyValues)
 def kitsune(
     out: OutDir,
@@ -194,7 +228,7 @@ def _finish(summary: Summary, out: Path, max_refused: float) -> None:
         print(line)
     if summary.refused_share > max_refused:
         raise RefusedError(
-            f"too many {'events' if summary.events_in else 'tickets'} were refused",
+            f"too many {summary.came.rpartition(' ')[2]} were refused",
             where=str(out / "rejects.jsonl"),
             got=f"{summary.refused_share:.1%}, at most {max_refused:.1%} allowed",
             do="see their codes and lines there; the rest is imported",
@@ -204,9 +238,8 @@ def _finish(summary: Summary, out: Path, max_refused: float) -> None:
 def summary_lines(summary: Summary, out: Path) -> list[str]:
     """The summary of an import as it is printed."""
     refused = sum(summary.refused.values())
-    came = f"{summary.events_in:,} events" if summary.events_in else f"{summary.tickets_in:,} tickets"
     lines = [
-        f"{summary.rows_in:,} rows read: {came}, {refused:,} of them refused",
+        f"{summary.rows_in:,} rows read: {summary.came}, {refused:,} of them refused",
         f"{out}: {summary.tickets:,} tickets, {summary.events:,} events, {summary.articles:,} articles",
     ]
     lines += [f"  refused as {code}: {count:,}" for code, count in summary.refused.items()]

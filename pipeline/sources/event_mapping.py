@@ -94,8 +94,8 @@ def parse_event_mapping(raw: Any, *, where: str = "mapping") -> EventMapping:
             wrong(f"events need `{key}`", where, f"keys {', '.join(map(str, raw))}", do)
     ticket_id, occurred = name_of(raw, "ticket_id", where), time_of(raw["occurred_at"], f"{where}: occurred_at")
     assert ticket_id is not None and occurred is not None
-    kind = _words(raw["kind"], f"{where}: kind", KINDS, may_leave_out=True)
-    named = _words(raw.get("field"), f"{where}: field")
+    kind = words_of(raw["kind"], f"{where}: kind", KINDS, may_leave_out=True)
+    named = words_of(raw.get("field"), f"{where}: field")
     if raw.get("field") is None and "field" in (kind.always, *kind.levels.values()):
         wrong("a changed field needs its name", f"{where}: field", "kind field", "write `field: COLUMN`")
     return EventMapping(
@@ -103,9 +103,9 @@ def parse_event_mapping(raw: Any, *, where: str = "mapping") -> EventMapping:
         occurred_at=occurred,
         received_at=time_of(raw.get("received_at"), f"{where}: received_at", occurred),
         kind=kind,
-        side=_words(raw.get("side"), f"{where}: side", SIDES),
+        side=words_of(raw.get("side"), f"{where}: side", SIDES),
         actor=name_of(raw, "actor", where),
-        value=_words(raw.get("value"), f"{where}: value", STATUSES if kind.always == "status" else ()),
+        value=words_of(raw.get("value"), f"{where}: value", STATUSES if kind.always == "status" else ()),
         field=named,
         text=name_of(raw, "text", where),
         missing=names_of(raw, "missing", where),
@@ -114,7 +114,7 @@ def parse_event_mapping(raw: Any, *, where: str = "mapping") -> EventMapping:
     )
 
 
-def _words(raw: Any, where: str, allowed: Sequence[str] = (), *, may_leave_out: bool = False) -> Words:
+def words_of(raw: Any, where: str, allowed: Sequence[str] = (), *, may_leave_out: bool = False) -> Words:
     """A column, `{column, levels}` or `{always}`; a level of null leaves the row out, where that may be."""
     if not isinstance(raw, dict):
         return Words(None if raw is None else name_of({"column": raw}, "column", where))

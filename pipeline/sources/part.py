@@ -29,7 +29,7 @@ class Part:
         Outcome definitions as written.
     record : dict
         What import.json says of this import.
-    rows : {'tickets', 'events'}
+    rows : {'tickets', 'events', 'articles'}
         What its records are: `rejects` holds refused ones of these.
     repeats : {'reject', 'skip'}
         Whether a ticket that is already there is refused as a copy, or the same ticket once more (an event log that has
@@ -42,13 +42,14 @@ class Part:
     rejects: pd.DataFrame = field(default_factory=no_rejects)
     outcomes: dict[str, Any] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
-    rows: Literal["tickets", "events"] = "tickets"
+    rows: Literal["tickets", "events", "articles"] = "tickets"
     repeats: str = "reject"
 
     @property
     def came(self) -> int:
-        """How many tickets (or events) it brought, refused ones included."""
-        return len(self.tickets if self.rows == "tickets" else self.events) + len(self.rejects)
+        """How many of these it brought, refused ones included."""
+        brought = {"tickets": self.tickets, "events": self.events, "articles": self.articles}
+        return len(brought[self.rows]) + len(self.rejects)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Summary:
         Tickets that this import brought, refused ones included, and what lies in RAW_DIR after it.
     events_in : int
         Events that an import of events brought, refused ones included; 0 for any other.
+    articles_in : int
+        The same of an import of articles.
     refused : dict of str to int
         Refused tickets (or events) by code.
     notes : dict of str to int
@@ -86,8 +89,16 @@ class Summary:
     outcomes: dict[str, int] = field(default_factory=dict)
     redefined: tuple[str, ...] = ()
     events_in: int = 0
+    articles_in: int = 0
+
+    @property
+    def came(self) -> str:
+        """What came in, and how many, in words."""
+        if self.articles_in:
+            return f"{self.articles_in:,} articles"
+        return f"{self.events_in:,} events" if self.events_in else f"{self.tickets_in:,} tickets"
 
     @property
     def refused_share(self) -> float:
-        """Refused among the tickets (or events) that came in, in [0, 1]."""
-        return sum(self.refused.values()) / max(self.tickets_in, self.events_in, 1)
+        """Refused among what came in, in [0, 1]."""
+        return sum(self.refused.values()) / max(self.tickets_in, self.events_in, self.articles_in, 1)

@@ -47,7 +47,7 @@ NEEDED = {
 }
 """Columns without which a file isn't this frame."""
 
-_NOT_NOTES = ("rows_in", "tickets_in", "events_in", "refused")
+_NOT_NOTES = ("rows_in", "tickets_in", "events_in", "articles_in", "refused")
 
 
 @dataclass(frozen=True)
@@ -210,10 +210,16 @@ def known_tickets(folder: Path) -> pd.Series:
     return files.read_parquet(path, ["ticket_id", "created_at"]).set_index("ticket_id")["created_at"]
 
 
-def add(folder: Path, part: Part) -> Summary:
+def add(folder: Path, part: Part, *, all_articles: bool = False) -> Summary:
     """Add one import's tickets, events and articles to RAW_DIR, and make its outcomes anew.
 
-    The first ticket of an id stays; events that are there already aren't doubled. The same input gives the same bytes.
+    The first ticket of an id stays, and the newest article; events that are there already aren't doubled. The same
+    input gives the same bytes.
+
+    Parameters
+    ----------
+    all_articles : bool
+        Whether the part has all articles: those that are there and not in it go.
 
     Raises
     ------
@@ -229,10 +235,10 @@ def add(folder: Path, part: Part) -> Summary:
         do = "name a folder that can be made"
         raise OutputError("RAW_DIR can't be made", where=str(folder), got=str(error.strerror), do=do) from error
     with locked(folder):
-        return _add(folder, part, prior_record(folder))
+        return _add(folder, part, prior_record(folder), all_articles=all_articles)
 
 
-def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
+def _add(folder: Path, part: Part, prior: dict[str, Any], *, all_articles: bool) -> Summary:
     old = load_raw(folder) if prior["imports"] else _nothing()
     again = part.tickets["ticket_id"].isin(old.tickets["ticket_id"]).to_numpy(bool)
     rejects = part.rejects
@@ -242,10 +248,9 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
     tickets = pd.concat([old.tickets, part.tickets[~again]], ignore_index=True) if len(old.tickets) else part.tickets
     tickets = schema.conform(tickets.reset_index(drop=True), "tickets")
     events = merge_events(old.events, _new_events(part, set(part.tickets.loc[again, "ticket_id"])))
-    articles = pd.concat([old.articles, part.articles], ignore_index=True).drop_duplicates(
-        "article_id", ignore_index=True
-    )
-    articles = schema.conform(articles, "articles")
+    before = old.articles.iloc[:0] if all_articles else old.articles
+    both = pd.concat([before, part.articles], ignore_index=True)
+    articles = schema.conform(both.drop_duplicates("article_id", keep="last", ignore_index=True), "articles")
     written = merged(prior["outcomes"], part.outcomes)
     where = str(part.record.get("mapping_file", RECORD))
     definitions = parse_definitions(written, where, error=MappingError)
@@ -256,6 +261,7 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
         rows_in=int(counts.get("rows_in", part.came)),
         tickets_in=part.came if part.rows == "tickets" else 0,
         events_in=part.came if part.rows == "events" else 0,
+        articles_in=part.came if part.rows == "articles" else 0,
         tickets=len(tickets),
         events=len(events),
         articles=len(articles),
