@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +28,7 @@ def view(
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 12,
 ) -> None:
-    """Show a scored file as a table: topic, priority, escalation risk, queue and its reason."""
+    """Show a scored file as a table: topic, priority, escalation risk, queue and its reason, the first article."""
     frame = _read(scored)
     if "queue_reason" not in frame:
         from pipeline.errors import InputError
@@ -50,9 +51,11 @@ def _table(frame: pd.DataFrame, subjects: dict[str, str]) -> Table:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ["ticket", *(["subject"] if subjects else []), "topic", "", "priority", "risk", "queue", "because"]:
+    articles = [_article(value) for value in frame["articles"]] if "articles" in frame else []
+    names = ["ticket", *(["subject"] if subjects else []), "topic", "", "priority", "risk", "queue", "because"]
+    for name in [*names, *(["article"] if any(articles) else [])]:
         table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name in ("", "risk") else "left")
-    for row in frame.to_dict("records"):
+    for at, row in enumerate(frame.to_dict("records")):
         ticket = _word(row["ticket_id"])
         cells = [
             ticket,
@@ -63,11 +66,22 @@ def _table(frame: pd.DataFrame, subjects: dict[str, str]) -> Table:
             _share(row["escalation_risk"]),
             _word(row["queue"]),
             _word(row["queue_reason"]),
+            *([articles[at] or "none fits"] if any(articles) else []),
         ]
         waits = _word(row["queue_reason"]).startswith(("abstained", "fallback"))
         # Text, not markup: a subject may hold square brackets.
         table.add_row(*(Text(cell, style="dim" if waits else "") for cell in cells))
     return table
+
+
+def _article(value: object) -> str:
+    """The first suggestion and its probability; empty for none, and for what no scorer wrote."""
+    try:
+        found: Any = json.loads(value) if isinstance(value, str) else value
+        first = dict(next(iter(found)))
+        return f"{first['probability']:.2f} {_word(first['title'] or first['article_id'])}"
+    except (TypeError, ValueError, KeyError, StopIteration):
+        return ""
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -45,6 +46,23 @@ def test_every_format_shows_the_same_table(name: str, tmp_path: Path) -> None:
     text = shown(write(ROWS, tmp_path / name))
     assert "007" in text and "0.93" in text and "0.04" in text and "fallback:bad_id" in text
     assert "2 tickets: 1 routed, 1 for a person to decide." in text
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.jsonl", "s.parquet"])
+def test_the_first_article_is_shown_or_that_none_fits(name: str, tmp_path: Path) -> None:
+    first = {"article_id": "kb-1", "title": "[bold]Send mail", "url": None, "probability": 0.456}
+    articles = [[first, first | {"title": "Second"}], []]
+    given = [json.dumps(a) for a in articles] if name == "s.csv" else articles
+    text = shown(write(ROWS.assign(articles=given), tmp_path / name))
+    assert "0.46 [bold]Send" in text and "none fits" in text and "Second" not in text
+    assert "article" not in shown(write(ROWS.assign(articles=["[]", "[]"]), tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize(
+    "odd", ["{", "[1]", '[{"title": "x"}]', "7", '["x"]', '[{"title": "x", "probability": "high"}]']
+)
+def test_articles_that_no_scorer_wrote_are_none(odd: str, tmp_path: Path) -> None:
+    assert "007" in shown(write(ROWS.assign(articles=odd), tmp_path / "s.csv"))
 
 
 def test_a_subject_with_square_brackets_is_text_and_not_markup(tmp_path: Path) -> None:
