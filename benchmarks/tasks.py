@@ -39,6 +39,8 @@ class Job:
         Nothing known from `test_from` on trains; the source's tickets are scored until `test_to`.
     params : str or None
         File in benchmarks/params.
+    only : str or None
+        Function in `truth`: of the source's tickets only those that it knows are scored.
     """
 
     source: str
@@ -47,6 +49,7 @@ class Job:
     params: str | None = None
     as_of: dict[str, str] = field(default_factory=dict)
     test_to: str | None = None
+    only: str | None = None
 
 
 @dataclass(frozen=True)
@@ -212,11 +215,13 @@ JOBS = {
 }
 
 MONTHS = ("2025-01", "2025-02", "2025-03", "2025-04", "2025-05", "2025-06", "2025-07")
-JOBS["thunderbird-articles"] = Job("thunderbird", {"test": ""}, "2025-01-01T00:00:00Z", "thunderbird-articles.yaml")
+JOBS["thunderbird-articles"] = Job(
+    "thunderbird", {"test": ""}, "2025-01-01T00:00:00Z", "thunderbird-articles.yaml", only="thunderbird_articles"
+)
 for _month, _after in itertools.pairwise(MONTHS):
     _from, _to = f"{_month}-01T00:00:00Z", f"{_after}-01T00:00:00Z"
     JOBS[f"thunderbird-articles-{_month}"] = Job(
-        "thunderbird", {"test": ""}, _from, "thunderbird-articles.yaml", test_to=_to
+        "thunderbird", {"test": ""}, _from, "thunderbird-articles.yaml", test_to=_to, only="thunderbird_articles"
     )
 MONTHLY = tuple(f"thunderbird-articles-{month}" for month in MONTHS[:-1])
 

@@ -158,6 +158,8 @@ class Workshop:
         later = tickets["created_at"] >= pd.Timestamp(str(job.test_from))
         if job.test_to is not None:
             later &= tickets["created_at"] < pd.Timestamp(job.test_to)
+        if job.only is not None:
+            later &= tickets["ticket_id"].isin(TRUTHS[job.only](self.data)["ticket_id"])
         tickets[later].to_parquet(path, index=False)
         return path
 
