@@ -13,6 +13,7 @@ from made_models import TOPICS
 from pipeline.pages import figures as f
 from pipeline.pages import findings as d
 from pipeline.pages import report as r
+from pipeline.pages.articles import Articles
 
 MONTHS = tuple(f"{2023 + i // 12}-{i % 12 + 1:02d}" for i in range(30))
 
@@ -31,6 +32,16 @@ def rewritten(value: Any, change: Replace, keep: frozenset[str]) -> Any:
     return change(value) if isinstance(value, str) and value and value not in keep else value
 
 
+def _articles(draw: np.random.Generator) -> Articles:
+    figures = {"recall@1": 0.42, "recall@3": 0.66, "MRR": 0.59, "hit@3": 0.7}
+    rival = (f.Baseline("most cited", f.Estimate(0.23)),)
+    metrics = [f.Metric(n, f.Estimate(v, v - 0.02, v + 0.02), rival) for n, v in figures.items()]
+    bins = tuple(f.Bin(p, min(1.0, p + 0.05 * draw.normal()), 80) for p in (0.1, 0.3, 0.5, 0.7, 0.9))
+    ece = f.Estimate(0.031, 0.02, 0.05)
+    calibration = f.Calibration("the first suggestion was cited", ece, bins)
+    return Articles(802, 3, 0.02, 0.31, (*metrics, f.Metric("ECE", ece)), calibration)
+
+
 def made_up(*, synthetic: bool = True) -> r.Report:
     """A report with every section filled."""
     draw = np.random.default_rng(4)
@@ -45,6 +56,7 @@ def made_up(*, synthetic: bool = True) -> r.Report:
         ),
         promise=_promise(draw),
         routing=_routing(draw),
+        articles=_articles(draw),
         taxonomy=_taxonomy(draw),
         audit=_audit(draw),
         drift=(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.pages.articles import Articles
 from pipeline.pages.figures import (
     Calibration,
     ClassFigures,
@@ -151,6 +152,7 @@ class Report:
     warnings: tuple[Warn, ...] = ()
     promise: Promise | None = None
     routing: tuple[Queue, ...] | None = None
+    articles: Articles | None = None
     taxonomy: Taxonomy | None = None
     audit: Audit | None = None
     drift: tuple[Drift, ...] | None = None

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.history.definitions import OUT_OF_SCOPE, Definition, source_columns
 from pipeline.history.record import History, record
+from pipeline.pages.articles import Articles
 from pipeline.pages.findings import ClassWords, DataNotes
 from pipeline.pages.report import Fit, Header, ModelReport, Report
 from pipeline.scorer import Scorer
@@ -27,6 +28,7 @@ from pipeline.training.looks import of_served
 from pipeline.training.realised import Routed, realised, right_queue, routed, working_point
 from pipeline.training.report_files import report_files
 from pipeline.training.served import Served, serve
+from pipeline.training.suggested import suggested
 from pipeline.training.telling_words import class_words, documents, spoken_of
 from pipeline.training.unseen import Unseen, lesson_rows, require, unseen
 from pipeline.training.waiting import with_waiting
@@ -92,6 +94,7 @@ def evaluate(raw: Path | Raw, scorer: Scorer, *, where: Path | None = None, say:
         warnings=tuple(warnings),
         promise=promise,
         routing=notes.queues(served.scored),
+        articles=_articles(bench, outcomes),
         drift=moved,
         data=_data(bench),
         settings=notes.settings_of(scorer.settings),
@@ -121,6 +124,18 @@ def _model(bench: _Bench, target: str, changed: world.World | None, went: Routed
         looked = replace(looked, working_point=working_point(went))
     judged = judge(looked, standing, seed=bench.scorer.settings.seed, words=words)
     return _as_it_waits(bench, judged) if target == "escalated" else judged
+
+
+def _articles(bench: _Bench, outcomes: pd.DataFrame) -> Articles | None:
+    """Suggestions beside what was cited; None where there are none, or too few to judge."""
+    model = bench.scorer.models.articles
+    if model is None:
+        return None
+    found = suggested(bench.served.scored, outcomes, model, seed=bench.scorer.settings.seed)
+    if found is not None:
+        figures = ", ".join(f"{m.name} {m.scorer.value:.3f}" for m in found.metrics if m.scorer.value is not None)
+        bench.say(f"articles: on {found.tickets:,} tickets {figures}")
+    return found
 
 
 def _as_it_waits(bench: _Bench, judged: ModelReport) -> ModelReport:

@@ -56,7 +56,7 @@ def _written(contents: dict[str, str], folder: Path) -> Path:
 
 
 def figures(report: Report) -> dict[str, Any]:
-    """`{model: {metric: {value, low, high, baselines}}}`; also `waiting` (by age, and of alerts) and `promise`."""
+    """`{model: {metric: {value, low, high, baselines}}}`; also `waiting` (by age, of alerts), `articles`, `promise`."""
     found: dict[str, Any] = {
         model.name: {
             metric.name: {
@@ -72,6 +72,12 @@ def figures(report: Report) -> dict[str, Any]:
     }
     for waiting in [m.waiting for m in report.models if m.waiting is not None]:
         found["waiting"] = _waiting(waiting)
+    if report.articles is not None:
+        about = report.articles
+        found["articles"] = {
+            metric.name: {"value": metric.scorer.value, "low": metric.scorer.low, "high": metric.scorer.high}
+            for metric in about.metrics
+        } | {"tickets": about.tickets, "shown": about.shown, "none": about.none, "none_of_all": about.none_of_all}
     if report.promise is not None:
         whole = report.promise.whole
         found["promise"] = {

@@ -46,6 +46,8 @@ class Unseen:
     read: int
     left_out: dict[str, int]
     synthetic: bool
+    cited: int = 0
+    """Tickets to look at on which an article was cited."""
 
     @property
     def targets(self) -> list[str]:
@@ -66,6 +68,9 @@ def unseen(raw: Raw, scorers: Sequence[Scorer], *, with_outcome: bool = True) ->
     looked_so = turned(raw.tickets, raw.events, definitions.get("escalated"))
     labelled = attach(raw.tickets, outcomes, cut=None, turned=looked_so).frame
     known = labelled[_columns(labelled, LABEL_PREFIX)].notna().any(axis=1).to_numpy()
+    cited = labelled["ticket_id"].isin(outcomes.loc[outcomes["outcome"] == "article", "ticket_id"]).to_numpy()
+    if scorers[0].models.articles is not None:
+        known = known | cited
     hashes = np.array([id_hash(str(i)) for i in raw.tickets["ticket_id"]])
     learned = np.isin(hashes, sorted(scorers[0].about["trained"]["ids"]))
     seen = learned.copy()
@@ -90,6 +95,7 @@ def unseen(raw: Raw, scorers: Sequence[Scorer], *, with_outcome: bool = True) ->
         read=len(raw.tickets),
         left_out={k: n for k, n in counts.items() if n},
         synthetic=any(bool(one.get("synthetic")) for one in raw.imports),
+        cited=int(cited[kept[good]].sum()),
     )
 
 
@@ -101,7 +107,7 @@ def require(found: Unseen, where: Path | None) -> None:
     InputError
         Names the report that `run` wrote beside the scorer: its figures are from inner splits of the training time.
     """
-    if found.targets:
+    if found.targets or found.cited:
         return
     beside = (
         "SCORER.report/index.html" if where is None else str(where.with_name(f"{where.name}.report") / "index.html")

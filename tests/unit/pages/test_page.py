@@ -31,7 +31,7 @@ def words(node: HTMLParser) -> str:
 def test_every_part_of_a_filled_report_is_on_the_page(page: HTMLParser) -> None:
     parts = {s.attributes["id"] for s in page.css("section")}
     assert parts == {
-        "headline", "promise", "routing", "model-1", "model-2", "model-3", "taxonomy", "audit", "drift", "data",
+        "headline", "promise", "routing", "model-1", "model-2", "model-3", "articles", "taxonomy", "audit", "drift", "data",
         "settings", "reproduction",
     }  # fmt: skip
     assert not page.css("section.absent")
@@ -82,7 +82,17 @@ def test_a_report_with_nothing_in_it_says_what_is_missing_in_one_line_each() -> 
     page = HTMLParser(render(bare))
     absent = {s.attributes["id"]: s.css_first("p").text() for s in page.css("section.absent")}  # type: ignore[union-attr]
     assert absent["promise"] == "Not here: without a topic nothing is routed."
-    assert set(absent) == {"promise", "routing", "taxonomy", "audit", "drift", "data", "settings", "reproduction"}
+    assert set(absent) == {
+        "promise",
+        "routing",
+        "articles",
+        "taxonomy",
+        "audit",
+        "drift",
+        "data",
+        "settings",
+        "reproduction",
+    }
     assert "Not on this page: topic; queue; priority; escalation." in words(page)
 
 
