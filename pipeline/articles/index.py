@@ -177,7 +177,9 @@ def _weights(texts: list[str]) -> tuple[tuple[str, ...], sp.csr_matrix]:
     )  # it adds one
     parts = (counted.scores["data"], counted.scores["indices"], counted.scores["indptr"])
     weights = sp.csr_matrix(parts, shape=(len(parts[2]) - 1, len(texts)), dtype=np.float32)
-    return tuple(vocabulary), weights[: len(vocabulary)]
+    weights = sp.csr_matrix(weights[: len(vocabulary)])
+    weights.sort_indices()  # the library's order differs from process to process
+    return tuple(vocabulary), weights
 
 
 def _texts(values: pd.Series) -> list[str | None]:

@@ -60,8 +60,12 @@ def load_article_mapping(path: Path) -> ArticleMapping:
     MappingError
         For a file that can't be read, an unknown key or word (the nearest right one is named), or no `article_id`.
     """
-    where = path.name
-    raw = known_keys(read_mapping(path), (*TEXTS, "state", "visibility", "missing", "encoding"), where)
+    return parse_article_mapping(read_mapping(path), where=path.name)
+
+
+def parse_article_mapping(raw: Any, *, where: str = "mapping") -> ArticleMapping:
+    """A mapping of articles from plain YAML values (see `load_article_mapping`)."""
+    raw = known_keys(raw, (*TEXTS, "state", "visibility", "missing", "encoding"), where)
     columns = {key: name for key in TEXTS if (name := name_of(raw, key, where)) is not None}
     for key in ("article_id", "text"):
         if key not in columns:

@@ -9,12 +9,13 @@ import pytest
 import yaml
 
 from pipeline.history.definitions import _FORM_KEYS, parse_definitions
+from pipeline.sources.article_files import parse_article_mapping
 from pipeline.sources.event_mapping import _KEYS as _EVENT_KEYS
 from pipeline.sources.event_mapping import _WORDS, parse_event_mapping
 from pipeline.sources.mapping import _KEYS, parse_mapping
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "import.md"
-BLOCKS = re.findall(r"```yaml( params| events)?\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
+BLOCKS = re.findall(r"```yaml( params| events| articles)?\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
 
 
 @pytest.mark.parametrize(("kind", "block"), BLOCKS)
@@ -22,6 +23,8 @@ def test_every_block_of_yaml_is_a_mapping_or_settings(kind: str, block: str) -> 
     raw = yaml.safe_load(block)
     if kind == " events":
         assert parse_event_mapping(raw, where="docs/import.md")
+    elif kind == " articles":
+        assert parse_article_mapping(raw, where="docs/import.md")
     elif kind:
         assert parse_definitions(raw["outcomes"], "docs/import.md")
     else:
