@@ -54,7 +54,9 @@ def _table(frame: pd.DataFrame, subjects: dict[str, str]) -> Table:
     articles = [_article(value) for value in frame["articles"]] if "articles" in frame else []
     names = ["ticket", *(["subject"] if subjects else []), "topic", "", "priority", "risk", "queue", "because"]
     for name in [*names, *(["article"] if any(articles) else [])]:
-        table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name in ("", "risk") else "left")
+        justify: Any = "right" if name in ("", "risk") else "left"
+        least = 8 if name in ("ticket", "priority", "queue", "because") else None  # the words give way to these
+        table.add_column(name, no_wrap=True, overflow="ellipsis", justify=justify, min_width=least)
     for at, row in enumerate(frame.to_dict("records")):
         ticket = _word(row["ticket_id"])
         cells = [
