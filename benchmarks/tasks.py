@@ -214,15 +214,12 @@ JOBS = {
     "endava": Job("endava", {"test": "made/endava-test.csv"}, params="half.yaml"),
 }
 
-MONTHS = ("2025-01", "2025-02", "2025-03", "2025-04", "2025-05", "2025-06", "2025-07")
-JOBS["thunderbird-articles"] = Job(
-    "thunderbird", {"test": ""}, "2025-01-01T00:00:00Z", "thunderbird-articles.yaml", only="thunderbird_articles"
-)
-for _month, _after in itertools.pairwise(MONTHS):
-    _from, _to = f"{_month}-01T00:00:00Z", f"{_after}-01T00:00:00Z"
-    JOBS[f"thunderbird-articles-{_month}"] = Job(
-        "thunderbird", {"test": ""}, _from, "thunderbird-articles.yaml", test_to=_to, only="thunderbird_articles"
-    )
+CITED = ("thunderbird-articles.yaml", {}, None, "thunderbird_articles")
+JOBS["thunderbird-articles"] = Job("thunderbird", {"test": ""}, "2025-01-01T00:00:00Z", *CITED)
+MONTHS = tuple(f"2025-{month:02d}" for month in range(1, 8))
+for _from, _to in itertools.pairwise(MONTHS):
+    _job = Job("thunderbird", {"test": ""}, f"{_from}-01T00:00:00Z", CITED[0], {}, f"{_to}-01T00:00:00Z", CITED[3])
+    JOBS[f"thunderbird-articles-{_from}"] = _job
 MONTHLY = tuple(f"thunderbird-articles-{month}" for month in MONTHS[:-1])
 
 ARTICLES = (
