@@ -24,7 +24,6 @@ from pipeline.estimators.scope import Scope
 from pipeline.estimators.topic import TopicModel
 from pipeline.features.build import Blocks, FeatureBuilder
 from pipeline.features.encoder import encoder_from_state
-from pipeline.history.log import NEVER, moments
 from pipeline.history.record import History
 from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
@@ -244,15 +243,16 @@ class Scorer:
         if models.escalation is not None:
             answer.put("escalation_risk", rows, models.escalation.risk(blocks))
         suggested: list[list[dict[str, Any]]] = [[] for _ in range(n)]
-        asked = _asked(parsed.iloc[rows], blocks)
+        asked = None
         if models.articles is not None:
+            asked = Asked.of(parsed.iloc[rows], ticket_vectors(blocks))
             suggested = models.articles.suggest(asked)
         answer.put("articles", rows, suggested)
         answer.put("similar", rows, [[] for _ in range(n)])
         if explain:
             said = Said(self.builder, blocks, parsed.iloc[rows], self.settings.explain)
             why: list[Any] = [[] for _ in range(n)]
-            if models.articles is not None:
+            if models.articles is not None and asked is not None:
                 shown = {"words": self.settings.explain.words, "tickets": self.settings.explain.neighbours}
                 why = models.articles.explain(asked, suggested, **shown)
             answer.put("explanation", rows, self._explain(said, topics, levels, why))
@@ -296,17 +296,6 @@ class Scorer:
         everything = np.arange(answer.size)
         answer.put("queue", everything, decision.queue)
         answer.put("queue_reason", everything, decision.reason)
-
-
-def _asked(parsed: pd.DataFrame, blocks: Blocks) -> Asked:
-    """Parsed tickets as articles are searched for them, as of their moments."""
-    at = moments(parsed["created_at"])
-    if "as_of" in parsed:
-        given = moments(parsed["as_of"])
-        at = np.where(given == NEVER, at, given)
-    texts = [text or "" for text in _plain(parsed["text"])]
-    ids = [name or "" for name in _plain(parsed["ticket_id"])]
-    return Asked(ids, texts, _plain(parsed["language"]), at, ticket_vectors(blocks))
 
 
 def library_versions() -> dict[str, str]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from pipeline.articles.index import ArticleIndex
 from pipeline.articles.ranker import NEVER as EXCLUDED
-from pipeline.articles.ranker import Ranker, Seen
+from pipeline.articles.ranker import Ranker, Seen, by_article
 from pipeline.artifact import State
 from pipeline.calibration import sigmoid
 from pipeline.features.build import Blocks
-from pipeline.history.log import DAY, NEVER
+from pipeline.history.log import DAY, NEVER, moments, objects
 
 MEASURES = ("passage", "article", "words", "popular")
 """What an article is measured by: cosine of its best passage and of its mean, ln(1 + BM25) of its best passage, and how
@@ -57,10 +59,6 @@ class Citations(NamedTuple):
     known: np.ndarray
     vectors: Any
 
-    def take(self, rows: np.ndarray) -> Citations:
-        """Some of them."""
-        return Citations(self.ticket[rows], self.article[rows], self.known[rows], self.vectors[rows])
-
 
 class Asked(NamedTuple):
     """Tickets as they are looked at.
@@ -82,6 +80,16 @@ class Asked(NamedTuple):
     languages: Sequence[str | None]
     at: np.ndarray
     vectors: Any
+
+    @classmethod
+    def of(cls, tickets: pd.DataFrame, vectors: Any) -> Asked:
+        """Parsed tickets, as of their `as_of` where they have one, else their creation."""
+        at = moments(tickets["created_at"])
+        if "as_of" in tickets:
+            given = moments(tickets["as_of"])
+            at = np.where(given == NEVER, at, given)
+        ids, texts, languages = (objects(tickets[name]).tolist() for name in ("ticket_id", "text", "language"))
+        return cls([name or "" for name in ids], [text or "" for text in texts], languages, at, vectors)
 
     def pieces(self) -> Iterator[tuple[slice, Asked]]:
         """A few tickets at a time: memory grows with the knowledge base, not with the batch."""
@@ -121,9 +129,10 @@ class ArticleModel:
         near = asked.vectors @ known.vectors.T
         near = np.clip(np.asarray(near.todense() if sp.issparse(near) else near, dtype=np.float64), 0.0, 1.0)
         at = asked.at[:, None]
-        before = (known.known[None] < at) | ((at == NEVER) & (known.known[None] == NEVER))
-        before &= (known.known[None] != NEVER) | (at == NEVER)
-        before &= np.array(asked.ids, dtype=object)[:, None] != known.ticket[None].astype(object)
+        dated = known.known != NEVER
+        before = np.where(at == NEVER, ~dated, dated & (known.known < at))
+        for row, name in enumerate(asked.ids):
+            before[row, self._own.get(name, [])] = False
         measures = [np.log1p(self.index.best(self.index.scores(asked.texts))), self._popular(at, before)]
         if self.index.vectors.shape[1] and not sp.issparse(asked.vectors):
             meaning = self.index.best(self.index.meanings(asked.vectors))
@@ -166,6 +175,14 @@ class ArticleModel:
                 found.append([self._why(seen, scores, part, row, s["article_id"], words, tickets) for s in some])
         return found
 
+    @cached_property
+    def _own(self) -> dict[str, list[int]]:
+        """Positions of each ticket's citations."""
+        found: dict[str, list[int]] = {}
+        for at, name in enumerate(self.citations.ticket.tolist()):
+            found.setdefault(name, []).append(at)
+        return found
+
     def _why(
         self, seen: Seen, scores: np.ndarray, asked: Asked, row: int, article_id: str, words: int, tickets: int
     ) -> dict[str, Any]:
@@ -192,11 +209,7 @@ class ArticleModel:
         known = self.citations
         age = np.where(before & (at != NEVER), (at - known.known[None]) / HALF_LIFE, 0.0)
         weight = np.where(before, 0.5**age, 0.0)
-        one = sp.csr_matrix(
-            (np.ones(len(known.article)), (np.arange(len(known.article)), known.article)),
-            shape=(len(known.article), len(self.index)),
-        )
-        counts = np.asarray(weight @ one) + _PRIOR
+        counts = by_article(weight, known.article, len(self.index)) + _PRIOR
         return np.asarray(np.log(counts / counts.sum(axis=1, keepdims=True)))
 
     def state(self) -> State:
@@ -218,10 +231,6 @@ class ArticleModel:
             ArticleIndex.from_state(state), known, Ranker.from_state(state), np.array(state["fits"], dtype=np.float64),
             float(state["least"]), int(state["shown"]),
         )  # fmt: skip
-
-    def without_limits(self) -> ArticleModel:
-        """The same, that ranks every article and always finds something to fit."""
-        return replace(self, fits=np.zeros(0), least=0.0, shown=len(self.index))
 
 
 def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray) -> np.ndarray:

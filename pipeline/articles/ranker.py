@@ -2,8 +2,8 @@
 
 The evidence for an article is a sum, as in a kernel estimate: one term for every earlier ticket on which it was cited,
 that falls off exponentially with the distance of that ticket, and one for what the article itself says; the article's
-own words count once more on top. The probability is the evidence's share. Five to nine weights are learned by maximum
-likelihood from the tickets with a known article, each seeing only what had been cited before it was asked
+own words count once more on top. The probability is the evidence's share. Seven or eleven weights are learned by
+maximum likelihood from the tickets with a known article, each seeing only what had been cited before it was asked
 (docs/decisions/0010-articles.md).
 """
 
@@ -20,6 +20,9 @@ from pipeline.calibration import logit, sigmoid, softmax
 
 NEVER = -1e9
 """Evidence (a logarithm) of an article that can't be suggested."""
+
+BY_HAND_NEAR, BY_HAND_CITED = 12.0, -5.0
+"""`Ranker.near` and `Ranker.cited` until there are citations enough to learn from."""
 
 _MOST = 40.0
 _PENALTY = 1e-3
@@ -82,7 +85,7 @@ class Ranker:
     @classmethod
     def of_content(cls, weights: np.ndarray) -> Ranker:
         """Given weights of the measures: until there are citations enough to learn from."""
-        return cls(DEFAULT_NEAR, DEFAULT_CITED, 0.0, np.asarray(weights, dtype=np.float64), np.zeros(len(weights)))
+        return cls(BY_HAND_NEAR, BY_HAND_CITED, 0.0, np.asarray(weights, dtype=np.float64), np.zeros(len(weights)))
 
     @classmethod
     def fit(cls, seen: Seen, right: np.ndarray) -> Ranker:
@@ -114,10 +117,8 @@ class Ranker:
 
     def evidence(self, seen: Seen) -> np.ndarray:
         """Logarithm of the evidence for each article, shape (n, m), float64; `NEVER` where it isn't allowed."""
-        cited = np.exp(np.minimum(self.near * seen.near + self.cited, _MOST)) * seen.before
-        own = np.exp(np.clip(seen.content @ self.inside + self.said, -_MOST, _MOST))
-        found = np.log(_by_article(cited, seen.cited, own.shape[1]) + own) + seen.content @ self.outside
-        return np.where(seen.allowed, found, NEVER)
+        _, cited, own = _terms(seen, self.near, self.cited, self.said, self.inside)
+        return _logarithm(seen, cited + own, self.outside)
 
     def probabilities(self, evidence: np.ndarray) -> np.ndarray:
         """P(this article answers | one of them does), shape (n, m); 0 where it isn't allowed.
@@ -144,10 +145,7 @@ class Ranker:
         )  # fmt: skip
 
 
-DEFAULT_NEAR, DEFAULT_CITED = 12.0, -5.0
-
-
-def _by_article(values: np.ndarray, cited: np.ndarray, size: int) -> np.ndarray:
+def by_article(values: np.ndarray, cited: np.ndarray, size: int) -> np.ndarray:
     """Sums over each article's citations, shape (n, size)."""
     sums = np.zeros((len(values), size))
     if len(cited):
@@ -156,16 +154,26 @@ def _by_article(values: np.ndarray, cited: np.ndarray, size: int) -> np.ndarray:
     return sums
 
 
+def _terms(
+    seen: Seen, near: float, cited: float, said: float, inside: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Evidence of each citation, shape (n, c); of each article's citations together and of what it says, (n, m)."""
+    each = np.exp(np.minimum(near * seen.near + cited, _MOST)) * seen.before
+    own = np.exp(np.clip(seen.content @ inside + said, -_MOST, _MOST))
+    return each, by_article(each, seen.cited, own.shape[1]), own
+
+
+def _logarithm(seen: Seen, total: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    return np.where(seen.allowed, np.log(total) + seen.content @ outside, NEVER)
+
+
 def _loss(x: np.ndarray, seen: Seen, target: np.ndarray) -> tuple[float, np.ndarray]:
     """Negative log-likelihood per ticket with a small penalty, and its gradient."""
     n, _, k = seen.content.shape
     inside, outside = x[3 : 3 + k], x[3 + k :]
-    each = np.exp(np.minimum(x[0] * seen.near + x[1], _MOST)) * seen.before
-    cited = _by_article(each, seen.cited, seen.content.shape[1])
-    own = np.exp(np.clip(seen.content @ inside + x[2], -_MOST, _MOST))
+    each, cited, own = _terms(seen, x[0], x[1], x[2], inside)
     total = cited + own
-    score = np.where(seen.allowed, np.log(total) + seen.content @ outside, NEVER)
-    likely = softmax(score)
+    likely = softmax(_logarithm(seen, total, outside))
     loss = -float((target * np.log(likely + 1e-300)).sum()) / n + _PENALTY * float(x[3:] @ x[3:])
     slope = np.where(seen.allowed, (likely - target) / n, 0.0)
     by_term = slope / total

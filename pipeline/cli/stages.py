@@ -134,8 +134,8 @@ def assemble(
     from pipeline.training.featurize import Featurized
     from pipeline.training.prepare import Prepared
     from pipeline.training.report_of_run import report_of_run
-    from pipeline.training.run import Ran, without_articles
-    from pipeline.training.train import load_all
+    from pipeline.training.run import Ran
+    from pipeline.training.train import load_all, without_articles
 
     settings = settings_of(params)
     rows, blocks, trained = Prepared.load(prepared), Featurized.load(features, settings), load_all(models)

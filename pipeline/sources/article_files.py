@@ -13,16 +13,23 @@ import pandas as pd
 import yaml
 
 from pipeline.errors import InputError
-from pipeline.sources.event_mapping import Words, words_of
-from pipeline.sources.mapping_values import check_columns, known_keys, name_of, names_of, read_mapping, wrong
+from pipeline.sources.mapping_values import (
+    Words,
+    check_columns,
+    known_keys,
+    name_of,
+    names_of,
+    read_mapping,
+    words_of,
+    wrong,
+)
 from pipeline.sources.nested import with_inner
 from pipeline.sources.part import Part, Summary
 from pipeline.sources.raw import add, prior_record
-from pipeline.sources.rows import Columns, IdsSeen, file_names, redacted
+from pipeline.sources.rows import Columns, IdsSeen, as_articles, file_names
 from pipeline.tickets import schema
 from pipeline.tickets.clean import plain
 from pipeline.tickets.files import read_records
-from pipeline.tickets.language import normalise
 
 TEXTS = ("article_id", "title", "text", "slug", "url", "language", "product")
 STATES, SIGHTS = ("published", "draft", "archived"), ("public", "internal")
@@ -125,10 +132,13 @@ def import_articles(
         "mapping_file": reader.mapping.where or "none",
         "counts": {"rows_in": reader.rows} | dict(sorted(reader.counts.items())),
     }
-    part = Part(
-        schema.empty("tickets"), schema.empty("events"), reader.articles(), reader.rejects(), {}, record, "articles"
-    )
-    return add(out, part, all_articles=replace)
+    return add(
+        out,
+        Part(
+            schema.empty("tickets"), schema.empty("events"), reader.articles(), reader.rejects(), record=record,
+            rows="articles", all_articles=replace,
+        ),
+    )  # fmt: skip
 
 
 @dataclass
@@ -179,19 +189,7 @@ class _Reader:
         hidden = self._hidden(records[~bad])
         self.refused.append(pd.DataFrame({"source": records["source"], "code": codes, "ticket_id": None})[bad])
         kept = records[~bad][~hidden]
-        self.parts.append(
-            pd.DataFrame(
-                {
-                    "article_id": kept["article_id"],
-                    "title": redacted(kept["title"]),
-                    "slug": kept["slug"],
-                    "url": kept["url"],
-                    "language": kept["language"].map(normalise, na_action="ignore"),
-                    "product": kept["product"],
-                    "text": redacted(kept["text"]),
-                }
-            )
-        )
+        self.parts.append(as_articles(kept))
 
     def _hidden(self, records: pd.DataFrame) -> Any:
         """Which articles customers mustn't see; what nobody can tell isn't shown."""
@@ -206,7 +204,7 @@ class _Reader:
         return hidden.to_numpy(bool)
 
     def articles(self) -> pd.DataFrame:
-        return schema.conform(pd.concat(self.parts, ignore_index=True), "articles")
+        return pd.concat(self.parts, ignore_index=True)
 
     def rejects(self) -> pd.DataFrame:
         return pd.concat(self.refused, ignore_index=True).astype("str")

@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.history.definitions import as_text
 from pipeline.history.log import KINDS, SIDES, STATUSES
 from pipeline.sources.mapping_values import (
     TimeColumn,
+    Words,
     known_keys,
-    levels_of,
     name_of,
     names_of,
     read_mapping,
     time_of,
+    words_of,
     wrong,
 )
 
 _KEYS = (
     "ticket_id", "occurred_at", "received_at", "kind", "side", "actor", "value", "field", "text", "missing", "encoding",
 )  # fmt: skip
-_WORDS = ("column", "levels", "always")
-
-
-@dataclass(frozen=True)
-class Words:
-    """A column and what its values mean, or one word for every row.
-
-    Attributes
-    ----------
-    column : str or None
-    levels : dict of str to str
-        The source's value → our word; none: the values are our words already.
-    left_out : tuple of str
-        Values whose rows are left out on purpose.
-    always : str or None
-        The word for every row.
-    """
-
-    column: str | None = None
-    levels: dict[str, str] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
-    always: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,22 +89,3 @@ def parse_event_mapping(raw: Any, *, where: str = "mapping") -> EventMapping:
         encoding=name_of(raw, "encoding", where),
         where=where,
     )
-
-
-def words_of(raw: Any, where: str, allowed: Sequence[str] = (), *, may_leave_out: bool = False) -> Words:
-    """A column, `{column, levels}` or `{always}`; a level of null leaves the row out, where that may be."""
-    if not isinstance(raw, dict):
-        return Words(None if raw is None else name_of({"column": raw}, "column", where))
-    known_keys(raw, _WORDS, where)
-    column, always = name_of(raw, "column", where), name_of(raw, "always", where)
-    if (column is None) == (always is None) or (always is not None and "levels" in raw):
-        do = "write `{column: COLUMN, levels: {VALUE: WORD}}` or `{always: WORD}`"
-        wrong("expected a column or one word for every row", where, f"keys {', '.join(map(str, raw))}", do)
-    levels, left_out = raw.get("levels"), []
-    if may_leave_out and isinstance(levels, dict):
-        left_out = [k for k, v in levels.items() if v is None]
-        levels = {k: v for k, v in levels.items() if v is not None}
-    if always is not None:
-        levels_of({always: always}, where, allowed)
-    made = levels_of(levels, f"{where}: levels", allowed)
-    return Words(column, made, tuple(as_text(k) for k in left_out), always)

@@ -15,8 +15,8 @@ from pipeline.errors import InputError
 from pipeline.history.events import joined
 from pipeline.history.identity import pseudonyms
 from pipeline.history.log import KINDS, SIDES, STATUSES
-from pipeline.sources.event_mapping import EventMapping, Words
-from pipeline.sources.mapping_values import TimeColumn, check_columns
+from pipeline.sources.event_mapping import EventMapping
+from pipeline.sources.mapping_values import TimeColumn, Words, check_columns
 from pipeline.sources.nested import with_inner
 from pipeline.sources.raw import Part, Summary, add, known_tickets, prior_record
 from pipeline.sources.rows import Columns, file_names, id_code, redacted

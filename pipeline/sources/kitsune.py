@@ -15,7 +15,7 @@ from pipeline.history.identity import pseudonyms
 from pipeline.sources.kitsune_fields import creation_fields
 from pipeline.sources.mapping import nearest_columns
 from pipeline.sources.raw import Part, Summary, add
-from pipeline.sources.rows import IdsSeen, redacted, without_missing
+from pipeline.sources.rows import IdsSeen, as_articles, redacted, without_missing
 from pipeline.tickets import schema
 from pipeline.tickets.files import read_records
 from pipeline.tickets.language import normalise
@@ -188,18 +188,9 @@ def _replies(answers: pd.DataFrame, now: pd.Timestamp | None, *, first_seq: int)
 def _articles(articles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     good = (articles["error"].isna() & articles["id"].notna()).to_numpy(bool)
     kept = articles[good].drop_duplicates("id")
-    frame = pd.DataFrame(
-        {
-            "article_id": kept["id"],
-            "title": redacted(kept["title"]),
-            "slug": kept["slug"],
-            "url": kept["url"],
-            "language": kept["locale"].map(normalise, na_action="ignore"),
-            "product": kept["products_str"],
-            "text": redacted(kept["html"]),
-        }
-    )
-    return schema.conform(frame.reset_index(drop=True), "articles"), articles[~good]
+    named = {"id": "article_id", "locale": "language", "products_str": "product", "html": "text"}
+    own = kept[["id", "title", "slug", "url", "locale", "products_str", "html"]]
+    return as_articles(own.rename(columns=named)), articles[~good]
 
 
 _OPTIONAL = (

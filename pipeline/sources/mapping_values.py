@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -15,6 +15,8 @@ from pipeline.errors import MappingError
 from pipeline.history.definitions import as_text
 
 _SHOWN = 30
+WORDS = ("column", "levels", "always")
+"""Keys of `Words` in a mapping file."""
 _LEVELS = "write `levels: {VALUE: MEANING}`"
 
 
@@ -35,6 +37,27 @@ class TimeColumn:
     column: str
     dayfirst: bool = False
     timezone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A column and what its values mean, or one word for every row.
+
+    Attributes
+    ----------
+    column : str or None
+    levels : dict of str to str
+        The source's value → our word; none: the values are our words already.
+    left_out : tuple of str
+        Values whose rows are left out on purpose.
+    always : str or None
+        The word for every row.
+    """
+
+    column: str | None = None
+    levels: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    always: str | None = None
 
 
 def read_mapping(path: Path) -> Any:
@@ -182,6 +205,25 @@ def levels_of(raw: Any, where: str, allowed: Sequence[str] = ()) -> dict[str, st
             hint = f"did you mean {near[0]!r}? " if near else ""
             wrong("unknown word", where, repr(name), f"{hint}It is one of {', '.join(allowed)}")
     return made
+
+
+def words_of(raw: Any, where: str, allowed: Sequence[str] = (), *, may_leave_out: bool = False) -> Words:
+    """A column, `{column, levels}` or `{always}`; a level of null leaves the row out, where that may be."""
+    if not isinstance(raw, dict):
+        return Words(None if raw is None else name_of({"column": raw}, "column", where))
+    known_keys(raw, WORDS, where)
+    column, always = name_of(raw, "column", where), name_of(raw, "always", where)
+    if (column is None) == (always is None) or (always is not None and "levels" in raw):
+        do = "write `{column: COLUMN, levels: {VALUE: WORD}}` or `{always: WORD}`"
+        wrong("expected a column or one word for every row", where, f"keys {', '.join(map(str, raw))}", do)
+    levels, left_out = raw.get("levels"), []
+    if may_leave_out and isinstance(levels, dict):
+        left_out = [k for k, v in levels.items() if v is None]
+        levels = {k: v for k, v in levels.items() if v is not None}
+    if always is not None:
+        levels_of({always: always}, where, allowed)
+    made = levels_of(levels, f"{where}: levels", allowed)
+    return Words(column, made, tuple(as_text(k) for k in left_out), always)
 
 
 def wrong(what: str, where: str, got: str, do: str) -> NoReturn:

@@ -31,6 +31,8 @@ class Part:
         What import.json says of this import.
     rows : {'tickets', 'events', 'articles'}
         What its records are: `rejects` holds refused ones of these.
+    all_articles : bool
+        Whether these are all the articles there are: others leave RAW_DIR.
     repeats : {'reject', 'skip'}
         Whether a ticket that is already there is refused as a copy, or the same ticket once more (an event log that has
         grown, pages of an API that overlap).
@@ -44,6 +46,7 @@ class Part:
     record: dict[str, Any] = field(default_factory=dict)
     rows: Literal["tickets", "events", "articles"] = "tickets"
     repeats: str = "reject"
+    all_articles: bool = False
 
     @property
     def came(self) -> int:

@@ -210,16 +210,11 @@ def known_tickets(folder: Path) -> pd.Series:
     return files.read_parquet(path, ["ticket_id", "created_at"]).set_index("ticket_id")["created_at"]
 
 
-def add(folder: Path, part: Part, *, all_articles: bool = False) -> Summary:
+def add(folder: Path, part: Part) -> Summary:
     """Add one import's tickets, events and articles to RAW_DIR, and make its outcomes anew.
 
     The first ticket of an id stays, and the newest article; events that are there already aren't doubled. The same
     input gives the same bytes.
-
-    Parameters
-    ----------
-    all_articles : bool
-        Whether the part has all articles: those that are there and not in it go.
 
     Raises
     ------
@@ -235,10 +230,10 @@ def add(folder: Path, part: Part, *, all_articles: bool = False) -> Summary:
         do = "name a folder that can be made"
         raise OutputError("RAW_DIR can't be made", where=str(folder), got=str(error.strerror), do=do) from error
     with locked(folder):
-        return _add(folder, part, prior_record(folder), all_articles=all_articles)
+        return _add(folder, part, prior_record(folder))
 
 
-def _add(folder: Path, part: Part, prior: dict[str, Any], *, all_articles: bool) -> Summary:
+def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
     old = load_raw(folder) if prior["imports"] else _nothing()
     again = part.tickets["ticket_id"].isin(old.tickets["ticket_id"]).to_numpy(bool)
     rejects = part.rejects
@@ -248,7 +243,7 @@ def _add(folder: Path, part: Part, prior: dict[str, Any], *, all_articles: bool)
     tickets = pd.concat([old.tickets, part.tickets[~again]], ignore_index=True) if len(old.tickets) else part.tickets
     tickets = schema.conform(tickets.reset_index(drop=True), "tickets")
     events = merge_events(old.events, _new_events(part, set(part.tickets.loc[again, "ticket_id"])))
-    before = old.articles.iloc[:0] if all_articles else old.articles
+    before = old.articles.iloc[:0] if part.all_articles else old.articles
     both = pd.concat([before, part.articles], ignore_index=True)
     articles = schema.conform(both.drop_duplicates("article_id", keep="last", ignore_index=True), "articles")
     written = merged(prior["outcomes"], part.outcomes)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.tickets import schema
+from pipeline.tickets.language import normalise
 from pipeline.tickets.redact import redact
 
 _ID_LENGTH = 200
@@ -47,6 +49,13 @@ def redacted(values: pd.Series) -> pd.Series:
     """Personal data replaced by placeholders; equal values are looked at once."""
     kept = {value: redact(value) for value in values.dropna().unique()}
     return values.map(kept).astype("str")
+
+
+def as_articles(records: pd.DataFrame) -> pd.DataFrame:
+    """Records with the columns of the schema ARTICLES as articles: languages by their codes, personal data replaced."""
+    language = records["language"].map(normalise, na_action="ignore")
+    texts = {name: redacted(records[name]) for name in ("title", "text")}
+    return schema.conform(records.assign(language=language, **texts).reset_index(drop=True), "articles")
 
 
 def id_code(value: object) -> str | None:

@@ -25,7 +25,7 @@ from pipeline.training import promise
 from pipeline.training.featurize import Featurized
 from pipeline.training.labels import LABEL_PREFIX
 from pipeline.training.prepare import RAW_PREFIX, Prepared
-from pipeline.training.train import Trained
+from pipeline.training.train import Trained, without_articles
 
 SCOPE_FALSE_RATE = 0.04
 """Share of in-scope tickets that may be held back as out of scope, where there were examples of both to learn from."""
@@ -39,9 +39,9 @@ def assemble(prepared: Prepared, featurized: Featurized, trained: dict[str, Trai
     GateError
         No model passed.
     """
-    passed = {t: m for t, m in trained.items() if m.passed and t != "article"}
-    articles = next((m for t, m in trained.items() if m.passed and t == "article"), None)
-    if not passed and articles is None:
+    passing = {t: m for t, m in trained.items() if m.passed}
+    passed, articles = without_articles(passing), passing.get("article")
+    if not passing:
         why = "; ".join(f"{t}: {m.about['why_none']}" for t, m in trained.items())
         raise GateError(
             "no model is better than its baseline, so there is no scorer", got=why, do="see the audit: `triage audit`"

@@ -20,6 +20,7 @@ from pipeline.training import notes, world
 from pipeline.training.ages import of_served as waited_of_served
 from pipeline.training.audit import give_away_columns
 from pipeline.training.baselines import PLAIN_ROWS, Lesson, majority, plain_rows, rivals
+from pipeline.training.cited import beside_cited
 from pipeline.training.judge import NO_BETTER, Standing, absent, judge
 from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX
 from pipeline.training.leak import Facts, leak
@@ -28,7 +29,6 @@ from pipeline.training.looks import of_served
 from pipeline.training.realised import Routed, realised, right_queue, routed, working_point
 from pipeline.training.report_files import report_files
 from pipeline.training.served import Served, serve
-from pipeline.training.suggested import suggested
 from pipeline.training.telling_words import class_words, documents, spoken_of
 from pipeline.training.unseen import Unseen, lesson_rows, require, unseen
 from pipeline.training.waiting import with_waiting
@@ -131,7 +131,7 @@ def _articles(bench: _Bench, outcomes: pd.DataFrame) -> Articles | None:
     model = bench.scorer.models.articles
     if model is None:
         return None
-    found = suggested(bench.served.scored, outcomes, model, seed=bench.scorer.settings.seed)
+    found = beside_cited(bench.served.scored, outcomes, model, seed=bench.scorer.settings.seed)
     if found is not None:
         figures = ", ".join(f"{m.name} {m.scorer.value:.3f}" for m in found.metrics if m.scorer.value is not None)
         bench.say(f"articles: on {found.tickets:,} tickets {figures}")

@@ -123,6 +123,16 @@ def _words(counts: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((counts.data[kept], counts.indices[kept], indptr), shape=(counts.shape[0], 2**BITS))
 
 
+def encoded(encoder: Encoder, texts: list[str], params: Params, say: Say, *, what: str = "texts") -> np.ndarray:
+    """Vectors of texts; those that the cache of the settings has aren't encoded again."""
+
+    def progress(done: int, of: int) -> None:
+        say(f"encoded {done:,} of {of:,} new {what}")
+
+    cache = Path(params.encoder.cache) if params.encoder.cache and params.encoder.name != "static" else None
+    return encode_cached(encoder, texts, cache, progress=progress)
+
+
 def _meaning(texts: list[str], params: Params, say: Say) -> tuple[Encoder | None, np.ndarray]:
     nothing = np.zeros((len(texts), 0), dtype=np.float32)
     if not any(t.strip() for t in texts):
@@ -132,9 +142,4 @@ def _meaning(texts: list[str], params: Params, say: Say) -> tuple[Encoder | None
         encoder = StaticEncoder.fit(texts, seed=params.seed)
     if encoder is None:
         return None, nothing
-
-    def progress(done: int, of: int) -> None:
-        say(f"encoded {done:,} of {of:,} new texts")
-
-    cache = Path(params.encoder.cache) if params.encoder.cache and params.encoder.name != "static" else None
-    return encoder, encode_cached(encoder, texts, cache, progress=progress)
+    return encoder, encoded(encoder, texts, params, say)

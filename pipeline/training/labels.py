@@ -32,6 +32,14 @@ class Labelled:
     counts: dict[str, dict[str, int]]
 
 
+def citations(outcomes: pd.DataFrame, tickets: pd.DataFrame, *, cut: pd.Timestamp | None) -> pd.DataFrame:
+    """Which articles answered some tickets, by the schema OUTCOMES; what was known at the cut or later is left out."""
+    kept = (outcomes["outcome"] == "article") & outcomes["ticket_id"].isin(tickets["ticket_id"])
+    if cut is not None:
+        kept &= outcomes["known_at"] < cut
+    return outcomes[kept.to_numpy(bool)].reset_index(drop=True)
+
+
 def attach(
     tickets: pd.DataFrame, outcomes: pd.DataFrame, *, cut: pd.Timestamp | None, turned: pd.Series | None = None
 ) -> Labelled:

@@ -11,7 +11,7 @@ gate. Three rules hold throughout:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -275,6 +275,17 @@ def calibration_error(score: Floats, outcome: Floats, bins: int = BINS) -> float
     predicted, observed, count = reliability_bins(score, outcome, bins)
     total = count.sum()
     return float((count * np.abs(predicted - observed)).sum() / total) if total else np.nan
+
+
+def listing_points(
+    lists: Sequence[Sequence[Hashable]], right: Sequence[frozenset[Hashable]]
+) -> dict[str, NDArray[Any]]:
+    """Ticket by ticket, of a list ranked for each and what was right for it: `recall@1`, `recall@3`, `MRR`, `hit@3`."""
+    ranks = [[at for at, name in enumerate(said, 1) if name in true] for said, true in zip(lists, right, strict=True)]
+    wanted = np.array([len(true) for true in right], dtype=float)
+    first = np.array([found[0] if found else np.inf for found in ranks])
+    points = {f"recall@{k}": np.array([sum(r <= k for r in found) for found in ranks]) / wanted for k in (1, 3)}
+    return points | {"MRR": 1 / first, "hit@3": (first <= 3).astype(float)}
 
 
 def _brier(truth: str, probabilities: Mapping[str, float]) -> float:

@@ -26,7 +26,7 @@ from pipeline.tickets import files, parse
 from pipeline.tickets.clean import clean
 from pipeline.tickets.schema import FIELD_PREFIX, empty
 from pipeline.training.audit import give_away_columns
-from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, TARGETS, attach
+from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, TARGETS, attach, citations
 from pipeline.training.split import stable_order
 
 RAW_PREFIX = "raw."
@@ -179,20 +179,12 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
         "outcomes": raw.outcomes_as_written | params.outcomes,
         "as_of": None,
     }
-    made = Prepared(frame, about, None, raw.articles, _citations(outcomes, frame, test_from))
+    made = Prepared(frame, about, None, raw.articles, citations(outcomes, frame, cut=test_from))
     if "escalated" not in found or not dated:
         return made
     history = record(raw.tickets, raw.events, outcomes, definitions, params.history)
     looked = _looked_at(history, frame, params, levels, Roles.of(definitions, raw.events).queue, test_from)
     return replace(made, about=about | {"as_of": looked.state()}, history=history)
-
-
-def _citations(outcomes: pd.DataFrame, frame: pd.DataFrame, test_from: pd.Timestamp | None) -> pd.DataFrame:
-    """Which articles answered the tickets of the frame, as far as it was known before the cut."""
-    kept = (outcomes["outcome"] == "article").to_numpy(bool) & outcomes["ticket_id"].isin(frame["ticket_id"]).to_numpy()
-    if test_from is not None:
-        kept &= (outcomes["known_at"] < test_from).to_numpy(bool, na_value=False)
-    return outcomes[kept].reset_index(drop=True)
 
 
 def _looked_at(

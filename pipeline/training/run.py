@@ -18,7 +18,7 @@ from pipeline.training.assemble import assemble
 from pipeline.training.featurize import Featurized, featurize
 from pipeline.training.prepare import Prepared, prepare
 from pipeline.training.replace import compare
-from pipeline.training.train import Target, Trained, train
+from pipeline.training.train import Target, Trained, train, without_articles
 
 Say = Callable[[str], None]
 
@@ -58,11 +58,6 @@ def run(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None,
     trained = {t: train(t, prepared, featurized, params, say=say) for t in targets}
     scorer = assemble(prepared, featurized, trained, params)
     return Ran(prepared, featurized, without_articles(trained), scorer)
-
-
-def without_articles(trained: dict[str, Trained]) -> dict[str, Trained]:
-    """The models that say something of a ticket by itself."""
-    return {target: model for target, model in trained.items() if target != "article"}
 
 
 def replace_if_better(ran: Ran, raw_dir: Path, folder: Path, *, key: bytes | None = None, say: Say = print) -> Ran:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,14 +19,13 @@ from pipeline.articles.model import (
     sureness,
     ticket_vectors,
 )
-from pipeline.articles.ranker import Ranker, Seen
+from pipeline.articles.ranker import Ranker, Seen, by_article
 from pipeline.calibration import logit
 from pipeline.config import Params
-from pipeline.features.cache import encode_cached
 from pipeline.history.log import moments
-from pipeline.training.featurize import Featurized
+from pipeline.training.featurize import Featurized, encoded
 from pipeline.training.gates import Verdict, articles_gate
-from pipeline.training.metrics import calibration_error
+from pipeline.training.metrics import calibration_error, listing_points
 from pipeline.training.prepare import Prepared
 
 FEWEST = 150
@@ -52,10 +50,8 @@ class Made:
     gate : Verdict or None
         None where there was too little to judge by; `note` says so.
     figures : dict
-        Of the held-out tickets: `recall_at_1`, `recall_at_3`, `mrr`, `hit_at_3`, `ece`, `tickets`, and `none_auroc`:
-        telling tickets whose article was taken out of the index from the others.
-    rows, probabilities : ndarray
-        Held-out rows of the prepared frame and their probabilities by article.
+        Of the held-out tickets: `ranking_figures`, `tickets`, and how well those whose article was taken out of the
+        index are told from the others.
     trained : ndarray of int64
         Rows whose articles were learned from.
     """
@@ -64,15 +60,15 @@ class Made:
     gate: Verdict | None
     note: str
     figures: dict[str, float]
-    rows: np.ndarray
-    probabilities: np.ndarray
     trained: np.ndarray
 
 
 def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Callable[[str], None]) -> Made:
     """Index the articles, learn the ranking, judge it on the latest tickets, learn it again from all."""
     settings = params.articles
-    index = ArticleIndex.build(prepared.articles, _encode(featurized, params, say), words=settings.passage_words)
+    encoder = featurized.builder.encoder
+    encode = None if encoder is None else lambda texts: encoded(encoder, texts, params, say, what="passages")
+    index = ArticleIndex.build(prepared.articles, encode, words=settings.passage_words)
     say(f"articles: {len(index):,} in {len(index.passages):,} passages")
     rows, places, known = _cited(prepared, index)
     vectors = ticket_vectors(featurized.blocks)
@@ -84,60 +80,42 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     ranker = Ranker.of_content(np.array([weights[name] for name in MEASURES if name in weights]))
     model = ArticleModel(index, citations, ranker, np.zeros(0), 0.0, settings.shown)
     asked = np.unique(rows)
-    learned = asked[int(len(asked) * UNSEEN) :][-min(_MOST_ROWS, _MOST_CELLS // max(len(index), 1)) :]
+    most = max(FEWEST, min(_MOST_ROWS, _MOST_CELLS // max(len(index), 1)))
+    learned = asked[int(len(asked) * UNSEEN) :][-most:]
     if len(learned) < FEWEST:
-        note = f"ranked by given weights: the article of {len(asked)} tickets is known, {FEWEST} are needed"
-        return Made(model, None, note, {}, asked[:0], np.zeros((0, len(index))), asked)
-    right = np.zeros((len(prepared.frame), len(index)), dtype=bool)
-    right[rows, places] = True
-    right = right[learned]
-    seen = _seen(model, prepared.frame.iloc[learned], vectors[learned])
+        note = f"ranked by given weights: {len(learned)} tickets to learn from, {FEWEST} are needed"
+        return Made(model, None, note, {}, asked)
+    right = np.zeros((len(learned), len(index)), dtype=bool)
+    among = np.isin(rows, learned)
+    right[np.searchsorted(learned, rows[among]), places[among]] = True
+    as_asked = prepared.frame.iloc[learned].drop(columns="as_of", errors="ignore")
+    seen = model.look(Asked.of(as_asked, vectors[learned]))
     held = np.arange(len(learned)) >= int(len(learned) * (1 - HELD_OUT))
     older = Ranker.fit(seen.rows(~held), right[~held])
     judged, truth = seen.rows(held), right[held]
     evidence = older.evidence(judged)
     older = _calibrated(older, older.probabilities(evidence), truth, params.seed)
     likely = older.probabilities(evidence)
-    gate = articles_gate(truth, likely, _popular(judged, model), params.gates, params.seed)
+    gate = articles_gate(truth, likely, _popular(judged), params.gates, params.seed)
     fits, least, told = _fits(older, judged, truth, settings.lost, params.seed)
-    figures = ranking_figures(truth, likely) | {"none_auroc": told, "tickets": float(len(truth))}
+    figures = ranking_figures(truth, likely) | {"ROC-AUC of “none fits”": told, "tickets": float(len(truth))}
     ranker = replace(Ranker.fit(seen, right), slope=older.slope, shift=older.shift)
     final = replace(model, ranker=ranker, fits=fits, least=least)
-    return Made(final, gate, "", figures, learned[held], likely.astype(np.float32), asked)
+    return Made(final, gate, "", figures, asked)
 
 
 def ranking_figures(right: np.ndarray, likely: np.ndarray) -> dict[str, float]:
-    """`recall_at_1`, `recall_at_3`, `mrr` (of ten), `hit_at_3` and `ece` of rankings, all of shape (n, m)."""
+    """Means of `metrics.listing_points` of the ten likeliest, and `ECE` of the first; both arrays of shape (n, m)."""
     order = np.argsort(-likely, axis=1, kind="stable")[:, :10]
-    hits = np.take_along_axis(right, order, axis=1)
-    wanted = right.sum(axis=1)
-    first = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, np.inf)
-    return {
-        "recall_at_1": float((hits[:, 0] / wanted).mean()),
-        "recall_at_3": float((hits[:, :3].sum(axis=1) / wanted).mean()),
-        "mrr": float((1 / first).mean()),
-        "hit_at_3": float(hits[:, :3].any(axis=1).mean()),
-        "ece": calibration_error(likely.max(axis=1), hits[:, 0].astype(float)),
-    }
+    points = listing_points(order.tolist(), [frozenset(np.flatnonzero(row).tolist()) for row in right])
+    first = np.take_along_axis(right, order[:, :1], axis=1)[:, 0]
+    ece = calibration_error(likely.max(axis=1), first.astype(float))
+    return {name: float(values.mean()) for name, values in points.items()} | {"ECE": ece}
 
 
 def words(figures: dict[str, float]) -> str:
     """Figures for a line."""
-    names = {"recall_at_1": "recall@1", "recall_at_3": "recall@3", "mrr": "MRR@10", "hit_at_3": "hit@3", "ece": "ECE"}
-    names["none_auroc"] = "ROC-AUC of “none fits”"
-    return ", ".join(f"{said} {figures[name]:.3f}" for name, said in names.items())
-
-
-def _encode(
-    featurized: Featurized, params: Params, say: Callable[[str], None]
-) -> Callable[[list[str]], np.ndarray] | None:
-    encoder = featurized.builder.encoder
-    if encoder is None:
-        return None
-    cache = Path(params.encoder.cache) if params.encoder.cache and params.encoder.name != "static" else None
-    return lambda texts: encode_cached(
-        encoder, texts, cache, progress=lambda done, of: say(f"encoded {done:,} of {of:,} new passages")
-    )
+    return ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if name != "tickets")
 
 
 def _cited(prepared: Prepared, index: ArticleIndex) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -151,20 +129,9 @@ def _cited(prepared: Prepared, index: ArticleIndex) -> tuple[np.ndarray, np.ndar
     return row[order].astype(np.int64), place[order], known[order]
 
 
-def _seen(model: ArticleModel, tickets: pd.DataFrame, vectors: np.ndarray) -> Seen:
-    """The tickets as they were asked: at their creation."""
-    texts = [t if isinstance(t, str) else "" for t in tickets["text"].tolist()]
-    languages = [t if isinstance(t, str) else None for t in tickets["language"].tolist()]
-    ids = tickets["ticket_id"].astype(str).tolist()
-    return model.look(Asked(ids, texts, languages, moments(tickets["created_at"]), vectors))
-
-
-def _popular(seen: Seen, model: ArticleModel) -> np.ndarray:
+def _popular(seen: Seen) -> np.ndarray:
     """The baseline: articles by how often they were cited before, shape (n, m)."""
-    counts = np.zeros(seen.allowed.shape)
-    for article in np.unique(seen.cited):
-        counts[:, article] = seen.before[:, seen.cited == article].sum(axis=1)
-    return np.where(seen.allowed, counts, -1.0)
+    return np.where(seen.allowed, by_article(seen.before.astype(float), seen.cited, seen.allowed.shape[1]), -1.0)
 
 
 def _calibrated(ranker: Ranker, share: np.ndarray, right: np.ndarray, seed: int) -> Ranker:

@@ -233,12 +233,9 @@ def _articles(prepared: Prepared, featurized: Featurized, params: Params, say: S
     say(f"articles: {made.gate.words if made.gate else made.note}")
     if made.figures:
         say(f"articles: on the latest {made.figures['tickets']:.0f} tickets {suggestions.words(made.figures)}")
-    gate = made.gate or Verdict(True, "MRR", float("nan"), float("nan"), float("nan"))
-    about = _about(gate, {}, [], None) | {"classes": list(made.model.index.ids), "figures": made.figures}
-    if made.gate is None:
-        about["gate"] = {"passed": True, "words": made.note}
-    inner = {"rows": made.rows, "probabilities": made.probabilities, "trained": made.trained}
-    return Trained("article", {"articles": made.model.state()}, inner, about)
+    gate = {"passed": True, "words": made.note} if made.gate is None else asdict(made.gate) | {"words": made.gate.words}
+    about = {"gate": gate, "figures": made.figures, "why_none": "" if gate["passed"] else gate["words"]}
+    return Trained("article", {"articles": made.model.state()}, {"trained": made.trained}, about)
 
 
 def _seen(featurized: Featurized) -> escalations.Seen | None:
@@ -252,15 +249,13 @@ def _plan(featurized: Featurized, params: Params, rows: np.ndarray, dated: bool)
     return plan(rows, featurized.groups[rows], featurized.order[rows], params.split, dated=dated)
 
 
-def _about(
-    gate: Verdict, chosen: dict[str, str], tried: list[dict[str, float | str]], splits: Plan | None
-) -> dict[str, Any]:
+def _about(gate: Verdict, chosen: dict[str, str], tried: list[dict[str, float | str]], splits: Plan) -> dict[str, Any]:
     return {
         "gate": asdict(gate) | {"words": gate.words},
         "chosen": chosen,
         "tried": json.loads(json.dumps(tried)),
-        "dated": splits is not None and splits.dated,
-        "near_duplicates_left_out": splits.left_out if splits is not None else 0,
+        "dated": splits.dated,
+        "near_duplicates_left_out": splits.left_out,
         "why_none": "" if gate.passed else gate.words,
     }
 
@@ -285,6 +280,11 @@ def _counts(labels: np.ndarray) -> dict[str, int]:
 
 def _none(target: str, why: str) -> Trained:
     return Trained(target, {}, about={"why_none": why})
+
+
+def without_articles(trained: dict[str, Trained]) -> dict[str, Trained]:
+    """The models that say something of a ticket by itself."""
+    return {target: model for target, model in trained.items() if target != "article"}
 
 
 def load_all(folders: list[Path]) -> dict[str, Trained]:

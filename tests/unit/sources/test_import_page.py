@@ -11,8 +11,9 @@ import yaml
 from pipeline.history.definitions import _FORM_KEYS, parse_definitions
 from pipeline.sources.article_files import parse_article_mapping
 from pipeline.sources.event_mapping import _KEYS as _EVENT_KEYS
-from pipeline.sources.event_mapping import _WORDS, parse_event_mapping
+from pipeline.sources.event_mapping import parse_event_mapping
 from pipeline.sources.mapping import _KEYS, parse_mapping
+from pipeline.sources.mapping_values import WORDS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "import.md"
 BLOCKS = re.findall(r"```yaml( params| events| articles)?\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
@@ -33,5 +34,5 @@ def test_every_block_of_yaml_is_a_mapping_or_settings(kind: str, block: str) -> 
 
 def test_every_key_of_a_mapping_and_of_a_definition_is_explained() -> None:
     text = PAGE.read_text("utf-8")
-    keys = {*_KEYS, *_EVENT_KEYS, *_WORDS, *(key for keys in _FORM_KEYS.values() for key in keys)}
+    keys = {*_KEYS, *_EVENT_KEYS, *WORDS, *(key for keys in _FORM_KEYS.values() for key in keys)}
     assert not [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)]

@@ -116,6 +116,14 @@ def test_out_of_scope_without_both_kinds_is_undefined() -> None:
     assert math.isnan(metrics.scope_metrics([1, 1], [0.1, 0.2])["auroc"])
 
 
+def test_points_of_listings_by_hand() -> None:
+    lists, right = [["a", "b", "c"], ["x"], []], [frozenset("bz"), frozenset("x"), frozenset("x")]
+    found = {name: values.tolist() for name, values in metrics.listing_points(lists, right).items()}
+    assert found == {
+        "recall@1": [0.0, 1.0, 0.0], "recall@3": [0.5, 1.0, 0.0], "MRR": [0.5, 1.0, 0.0], "hit@3": [1.0, 1.0, 0.0],
+    }  # fmt: skip
+
+
 def test_an_interval_repeats_with_its_seed_and_holds_the_value() -> None:
     hit = np.array([1.0] * 70 + [0.0] * 30)
 

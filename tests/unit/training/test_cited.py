@@ -13,8 +13,8 @@ from made_articles import index
 from pipeline.articles.model import ArticleModel, Citations
 from pipeline.articles.ranker import Ranker
 from pipeline.pages.report import Header, Report
+from pipeline.training.cited import FEWEST, beside_cited
 from pipeline.training.report_files import figures
-from pipeline.training.suggested import FEWEST, suggested
 
 KNOWN = index()
 MODEL = ArticleModel(
@@ -39,7 +39,7 @@ def rows(n: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_figures_by_hand() -> None:
     scored, outcomes = rows(40)
-    found = suggested(scored, outcomes, MODEL, seed=0)
+    found = beside_cited(scored, outcomes, MODEL, seed=0)
     assert found is not None
     by_name = {m.name: m for m in found.metrics}
     assert {n: m.scorer.value for n, m in by_name.items() if n != "ECE"} == {
@@ -56,22 +56,22 @@ def test_figures_by_hand() -> None:
 def test_several_right_articles_share_the_recall() -> None:
     scored, outcomes = rows(40)
     both = pd.concat([outcomes, outcomes.assign(value="mail")], ignore_index=True)
-    found = suggested(scored, both, MODEL, seed=0)
+    found = beside_cited(scored, both, MODEL, seed=0)
     assert found is not None and found.metrics[0].scorer.value == 0.25
 
 
 def test_articles_that_the_scorer_does_not_know_are_left_out() -> None:
     scored, outcomes = rows(40)
-    assert suggested(scored, outcomes.assign(value="gone"), MODEL, seed=0) is None
+    assert beside_cited(scored, outcomes.assign(value="gone"), MODEL, seed=0) is None
 
 
 def test_too_few_tickets_say_nothing() -> None:
     scored, outcomes = rows(FEWEST - 1)
-    assert suggested(scored, outcomes, MODEL, seed=0) is None
+    assert beside_cited(scored, outcomes, MODEL, seed=0) is None
 
 
 def test_the_figures_stand_in_the_file_for_scripts() -> None:
     scored, outcomes = rows(40)
     report = Report(Header("v1", "", 0, "none", "by time", "final fit"), ())
-    said = figures(replace(report, articles=suggested(scored, outcomes, MODEL, seed=0)))["articles"]
+    said = figures(replace(report, articles=beside_cited(scored, outcomes, MODEL, seed=0)))["articles"]
     assert said["recall@3"]["value"] == 0.75 and said["tickets"] == 40

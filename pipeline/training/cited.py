@@ -10,13 +10,13 @@ from pipeline.pages.articles import Articles
 from pipeline.pages.figures import Baseline, Bin, Calibration, Estimate, Metric, estimate
 from pipeline.training.curves import reliability_bins
 from pipeline.training.judge import resamples
-from pipeline.training.metrics import calibration_error, interval
+from pipeline.training.metrics import calibration_error, interval, listing_points
 
 FEWEST = 20
 """With fewer tickets no figure means anything."""
 
 
-def suggested(scored: pd.DataFrame, outcomes: pd.DataFrame, model: ArticleModel, *, seed: int) -> Articles | None:
+def beside_cited(scored: pd.DataFrame, outcomes: pd.DataFrame, model: ArticleModel, *, seed: int) -> Articles | None:
     """Figures of scored tickets; None where too few of them have a cited article.
 
     Parameters
@@ -33,22 +33,21 @@ def suggested(scored: pd.DataFrame, outcomes: pd.DataFrame, model: ArticleModel,
     if has.sum() < FEWEST:
         return None
     lists = [[s["article_id"] for s in row] for row in scored.loc[has, "articles"]]
-    points = _points(lists, right[has].tolist())
+    points = listing_points(lists, right[has].tolist())
     counts = np.bincount(model.citations.article, minlength=len(model.index))
     popular = [model.index.ids[i] for i in np.argsort(-counts, kind="stable")[: model.shown]]
-    theirs = _points([popular] * len(lists), right[has].tolist())
+    theirs = listing_points([popular] * len(lists), right[has].tolist())
     said = np.array([row[0]["probability"] if row else 0.0 for row in scored.loc[has, "articles"]])
-    hit = points["recall@1"].to_numpy() > 0
+    hit = points["recall@1"] > 0
 
     def means(rows: np.ndarray) -> dict[str, float]:
-        found = {str(name): float(value) for name, value in points.iloc[rows].mean().items()}
+        found = {name: float(values[rows].mean()) for name, values in points.items()}
         return found | {"ECE": calibration_error(said[rows], hit[rows].astype(float))}
 
-    everything = np.arange(len(points))
-    found, low_high = means(everything), interval(means, len(points), seed=seed, resamples=resamples(len(points)))
+    found, low_high = means(np.arange(len(hit))), interval(means, len(hit), seed=seed, resamples=resamples(len(hit)))
     metrics = [
         Metric(name, estimate(name, found, low_high), (Baseline("most cited", Estimate(float(theirs[name].mean()))),))
-        for name in map(str, points)
+        for name in points
     ]
     bins = tuple(
         Bin(float(p), float(o), int(n)) for p, o, n in zip(*reliability_bins(said, hit.astype(float)), strict=True)
@@ -59,19 +58,3 @@ def suggested(scored: pd.DataFrame, outcomes: pd.DataFrame, model: ArticleModel,
         int(has.sum()), model.shown, float(none[has].mean()), float(none.mean()), (*metrics, Metric("ECE", ece)),
         Calibration("the first suggestion was cited", ece, bins),
     )  # fmt: skip
-
-
-def _points(lists: list[list[str]], right: list[frozenset[str]]) -> pd.DataFrame:
-    """Ticket by ticket: `recall@1`, `recall@3`, `MRR`, `hit@3`."""
-    rows = []
-    for said, true in zip(lists, right, strict=True):
-        first = next((at for at, name in enumerate(said, 1) if name in true), 0)
-        rows.append(
-            {
-                "recall@1": len(true.intersection(said[:1])) / len(true),
-                "recall@3": len(true.intersection(said[:3])) / len(true),
-                "MRR": 1 / first if first else 0.0,
-                "hit@3": float(0 < first <= 3),
-            }
-        )
-    return pd.DataFrame(rows)
