@@ -126,7 +126,7 @@ class ArticleModel:
     def look(self, asked: Asked) -> Seen:
         """What the ranking goes by."""
         known = self.citations
-        near = asked.vectors @ known.vectors.T
+        near = asked.vectors @ self._across
         near = np.clip(np.asarray(near.todense() if sp.issparse(near) else near, dtype=np.float64), 0.0, 1.0)
         at = asked.at[:, None]
         dated = known.known != NEVER
@@ -174,6 +174,12 @@ class ArticleModel:
             for row, some in enumerate(suggested[where]):
                 found.append([self._why(seen, scores, part, row, s["article_id"], words, tickets) for s in some])
         return found
+
+    @cached_property
+    def _across(self) -> Any:
+        """Vectors of the citations, one a column, as a product needs them: made once, not for each ticket."""
+        across = self.citations.vectors.T
+        return across.tocsr() if sp.issparse(across) else across
 
     @cached_property
     def _own(self) -> dict[str, list[int]]:
