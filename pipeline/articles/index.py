@@ -22,7 +22,7 @@ _WORD = re.compile(r"[^\W_]{2,}")
 _ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # nobody reads a knowledge base in a message
 class ArticleIndex:
     """m articles in p passages, of d dimensions and v words.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -117,7 +117,7 @@ class ArticleModel:
     """
 
     index: ArticleIndex
-    citations: Citations
+    citations: Citations = field(repr=False)
     ranker: Ranker
     fits: np.ndarray
     least: float

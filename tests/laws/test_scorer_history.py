@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from alike import same
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.history.record import History, record
@@ -66,7 +66,7 @@ def test_what_is_received_from_the_moment_on_changes_nothing(
     moment = part["created_at"].max() + pd.Timedelta(hours=seed * 7)
     part = part.assign(as_of=moment)
     other, changed = disorder(past.facts, moment, np.random.default_rng(seed))
-    assert changed
+    assume(changed)  # as of the end of all facts there is nothing left to disorder
     same(past.scorer.score(part, history=history), past.scorer.score(part, history=past.record(other)), 0.0)
 
 
