@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,9 +68,18 @@ def leak(facts: Facts, scorer: Scorer, frame: pd.DataFrame, history: History) ->
     return Leak(looked, permuted, largest) if looked else None
 
 
-def disorder(facts: Facts, moment: pd.Timestamp, rng: np.random.Generator) -> tuple[Facts, int]:
-    """The same facts, with all columns of what was received from a moment on permuted, and how many facts those are."""
-    late_tickets = (facts.tickets["created_at"] >= moment).to_numpy(bool)
+def disorder(
+    facts: Facts, moment: pd.Timestamp, rng: np.random.Generator, *, asked: Collection[str] = ()
+) -> tuple[Facts, int]:
+    """The same facts, with all columns of what was received from a moment on permuted, and how many facts those are.
+
+    Parameters
+    ----------
+    asked : collection of str
+        Tickets that are looked at: as of its creation a ticket itself, and whose it is, is known.
+    """
+    known = facts.tickets["ticket_id"].isin(list(asked))
+    late_tickets = ((facts.tickets["created_at"] >= moment) & ~known).to_numpy(bool)
     received = facts.events["received_at"].fillna(facts.events["occurred_at"])
     late_events = (received >= moment).to_numpy(bool, na_value=True)
     late_outcomes = (facts.outcomes["known_at"] >= moment).to_numpy(bool, na_value=True)
