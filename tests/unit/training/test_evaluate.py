@@ -136,7 +136,8 @@ def test_three_files_are_written_and_the_figures_are_flat(evaluated: Report, tmp
     page = report_files(evaluated, tmp_path / "report")
     assert sorted(p.name for p in page.parent.iterdir()) == ["index.html", "metrics.json", "model_card.md"]
     given = json.loads((tmp_path / "report" / "metrics.json").read_text("utf-8"))
-    assert set(given) == {*MODELS, "waiting", "promise"}
+    assert set(given) == {*MODELS, "waiting", "articles", "promise"}
+    assert set(given["articles"]["recall@3"]) == {"value", "low", "high"} and given["articles"]["tickets"] >= 20
     assert set(given["topic"]["accuracy"]) == {"value", "low", "high", "baselines"}
     assert given["escalation"]["average_precision"]["baselines"]["majority"] >= 0
     first = page.read_bytes()
