@@ -86,6 +86,11 @@ def whole(scored: pd.DataFrame, form: Format, levels: Sequence[str], columns: Co
     return (_gzip(header) if form.gzipped else header) + _text(scored, form, columns)
 
 
+def json_lines(scored: pd.DataFrame) -> list[str]:
+    """Each row as a JSON object, as it stands in JSON Lines."""
+    return _json_lines([_plain(scored[c.name], c.kind) for c in schema.SCORED], schema.SCORED)
+
+
 def assemble(
     chunks: Iterable[Path], target: BinaryIO, form: Format, levels: Sequence[str], step: Callable[[], None]
 ) -> None:
@@ -146,7 +151,7 @@ def _arrow_column(values: pd.Series, column: schema.Column, kind: pa.DataType) -
 
 def _text(scored: pd.DataFrame, form: Format, columns: Columns) -> bytes:
     values = [_plain(scored[c.name], c.kind) for c in columns]
-    data = (_csv_lines if form.kind == "csv" else _json_lines)(values, columns)
+    data = _csv_lines(values, columns) if form.kind == "csv" else _json_bytes(_json_lines(values, columns))
     return _gzip(data) if form.gzipped else data
 
 
@@ -184,9 +189,12 @@ def _json_value(value: Any) -> Any:
 _as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_value).encode
 
 
-def _json_lines(values: list[list[Any]], columns: Columns) -> bytes:
+def _json_lines(values: list[list[Any]], columns: Columns) -> list[str]:
     names = [c.name for c in columns]
-    lines = (_as_json(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True))
+    return [_as_json(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
+
+
+def _json_bytes(lines: list[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
 
 
