@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from pipeline.config import History
 from pipeline.config import Ledger as Settings
-from pipeline.history.identity import by_row, keys_of
+from pipeline.history.keys import keys_each
 from pipeline.history.store.people import customers
 from pipeline.tickets.cells import text_of
 from pipeline.tickets.redact import redact
@@ -81,7 +82,7 @@ class Decision:
 
 def decisions_of(
     tickets: pd.DataFrame,
-    scored: pd.DataFrame,
+    scored: pd.DataFrame | Sequence[Mapping[str, Any]],
     *,
     door: str,
     decided_at: datetime,
@@ -95,8 +96,8 @@ def decisions_of(
     ----------
     tickets : DataFrame, n rows
         As they were scored. What is kept of them is redacted here, whether or not a door did so before.
-    scored : DataFrame, n rows
-        What the scorer said, row for row.
+    scored : DataFrame, n rows, or sequence of n mappings
+        What the scorer said, row for row; or as the door says it in JSON, where it has made that already.
     door : str
         Who asks.
     decided_at : datetime
@@ -108,17 +109,19 @@ def decisions_of(
     history : bool
         Whether the scorer was given one.
     """
-    settings, kept, answers = settings or Settings(), kept_tickets(tickets), list(_records(scored))
-    own = by_row(keys_of(pd.DataFrame(kept, index=range(len(kept))), people or History()), len(kept))
-    moments = [None if value is pd.NaT else value.to_pydatetime() for value in scored["as_of"]]
+    settings, kept = settings or Settings(), kept_tickets(tickets)
+    answers = _records(scored) if isinstance(scored, pd.DataFrame) else scored
+    ids, others = ([ticket.get(name) for ticket in kept] for name in ("customer_id", "customer_keys"))
+    own = keys_each(ids, others, people or History())
     made = []
-    for ticket, answer, keys, as_of in zip(kept, answers, own, moments, strict=True):
+    for ticket, answer, keys in zip(kept, answers, own, strict=True):
         if answer["error"] == "text_too_long":
             ticket = {k: v for k, v in ticket.items() if k not in ("subject", "body")}
+        as_of = answer["as_of"]
         made.append(
             Decision(
                 ticket_id=answer["ticket_id"],
-                as_of=as_of,
+                as_of=None if as_of is None else datetime.fromisoformat(as_of),
                 decided_at=decided_at,
                 door=door,
                 content=content_of(ticket),
@@ -150,7 +153,7 @@ def kept_tickets(tickets: pd.DataFrame) -> list[dict[str, str]]:
     columns: dict[str, list[str | None]] = {}
     for name in map(str, tickets.columns):
         if name in _KEPT or name.startswith(FIELD_PREFIX):
-            cells = [_cell(value) for value in tickets[name].tolist()]
+            cells = _cells(tickets[name])
             columns[name] = [v and redact(v) for v in cells] if name in _TEXTS or name not in _KEPT else cells
     if "customer_id" in columns:
         keys = columns.get("customer_keys", [None] * len(tickets))
@@ -166,7 +169,7 @@ def content_of(ticket: Mapping[str, Any]) -> str:
 
 def digest(value: Any) -> str:
     """SHA-256 of a plain value."""
-    return hashlib.sha256(json.dumps(value, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_as_json(value).encode()).hexdigest()
 
 
 def micros(moment: datetime) -> int:
@@ -179,24 +182,44 @@ def moment_of(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
-def _cell(value: Any) -> str | None:
-    if isinstance(value, datetime) and value is not pd.NaT:
-        return value.isoformat()
-    return text_of(value)
+def _cells(values: pd.Series) -> list[str | None]:
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return _iso(values)
+    return [text_of(value) for value in _objects(values)]
 
 
 def _records(scored: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Scored rows as plain JSON values: no number that JSON hasn't, times as ISO 8601 in UTC."""
+    """Scored rows as in JSON Lines: what is no number is null, times are ISO 8601 in UTC."""
     names = [str(name) for name in scored.columns]
-    columns = [_plain_column(scored[name]) for name in names]
-    for row in zip(*columns, strict=True):
+    for row in zip(*(_told(scored[name]) for name in names), strict=True):
         yield dict(zip(names, row, strict=True))
 
 
-def _plain_column(values: pd.Series) -> list[Any]:
+def _told(values: pd.Series) -> list[Any]:
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return [None if value is pd.NaT else value.isoformat().replace("+00:00", "Z") for value in values]
-    return [plain(value) for value in values.tolist()]
+        return _iso(values)
+    return [None if value is pd.NA or value != value else value for value in _objects(values)]
+
+
+def _objects(values: pd.Series) -> list[Any]:
+    found: list[Any] = pa.array(values).to_pylist() if isinstance(values.dtype, pd.StringDtype) else values.tolist()
+    return found
+
+
+def _iso(values: pd.Series) -> list[str | None]:
+    texts = np.datetime_as_string(values.dt.tz_convert(None).to_numpy(dtype="datetime64[us]"), unit="us")
+    return [None if text == "NaT" else text.removesuffix(".000000") + "Z" for text in texts.tolist()]
+
+
+def as_json(value: Any) -> str:
+    """Plain ASCII: what PostgreSQL and UTF-8 can't hold stands there as `\\u0000`, and comes back."""
+    try:
+        return _as_json(value)
+    except (ValueError, TypeError):  # nan and infinity, which JSON hasn't, or numbers of numpy
+        return _as_json(plain(value))
+
+
+_as_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def plain(value: Any) -> Any:

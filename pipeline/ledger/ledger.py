@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Select, Table, func, inspect, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Select, func, inspect, select
 
 from pipeline.errors import StoreError
 from pipeline.history.store.engine import Place, Thing, place
 from pipeline.history.store.rows import storable
-from pipeline.history.store.tables import pieces
 from pipeline.ledger.decisions import Decision, micros
 from pipeline.ledger.feedback import Feedback
 from pipeline.ledger.tables import (
@@ -32,7 +30,9 @@ from pipeline.ledger.tables import (
     decision_row,
     feedback_of,
     feedback_row,
+    insert,
     ticket_row,
+    unknown,
 )
 from pipeline.tickets.cells import text_of
 
@@ -111,12 +111,12 @@ class Ledger:
             return 0
         self.prepare()
         with self.place.writing() as connection:
-            fresh = _unknown(connection, DECISIONS, list(made))
+            fresh = unknown(connection, DECISIONS, list(made))
             kept = {made[key].content: made[key] for key in fresh if made[key].ticket is not None}
-            _insert(connection, TICKETS, [ticket_row(kept[content]) for content in sorted(kept)])
-            _insert(connection, DECISIONS, [decision_row(made[key]) for key in fresh])
-            new = _unknown(connection, FEEDBACK, list(said))
-            _insert(connection, FEEDBACK, [feedback_row(said[key]) for key in new])
+            insert(connection, TICKETS, [ticket_row(kept[content]) for content in sorted(kept)])
+            insert(connection, DECISIONS, [decision_row(made[key]) for key in fresh])
+            new = unknown(connection, FEEDBACK, list(said))
+            insert(connection, FEEDBACK, [feedback_row(said[key]) for key in new])
         return len(fresh) + len(new)
 
     def decisions(self, ticket_id: str) -> list[Decision]:
@@ -276,32 +276,6 @@ def _version(connection: Connection) -> str | None:
         return None
     found = connection.scalar(select(META.c.value).where(META.c.name == "version"))
     return None if found is None else str(found)
-
-
-def _unknown(connection: Connection, table: Table, keys: Sequence[str]) -> list[str]:
-    """Those of the keys that aren't there, in their order."""
-    there = set[str]()
-    for some in pieces(keys):
-        there.update(connection.scalars(select(table.c.key).where(table.c.key.in_(some))))
-    return [key for key in keys if key not in there]
-
-
-def _insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    """Add rows that another writer may add at this moment: one of the two is enough."""
-    if found := list(rows):
-        connection.execute(_adding(table, connection.dialect.name), found)
-
-
-def _adding(table: Table, dialect: str) -> Executable:
-    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    primary = [column.name for column in table.primary_key]
-    if table is TICKETS:
-        later = statement.excluded.kept_at
-        kept = (
-            func.greatest(TICKETS.c.kept_at, later) if dialect == "postgresql" else func.max(TICKETS.c.kept_at, later)
-        )
-        return statement.on_conflict_do_update(index_elements=primary, set_={"kept_at": kept})
-    return statement.on_conflict_do_nothing(index_elements=primary)
 
 
 def _between(asked: Select[Any], column: Any, since: datetime | None, until: datetime | None) -> Select[Any]:

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import make_url
 
 from pipeline.errors import OutputError
-from pipeline.ledger.decisions import Decision
+from pipeline.ledger.decisions import Decision, as_json
 from pipeline.ledger.feedback import Feedback
 
 _AT_ONCE = 500
@@ -188,8 +188,8 @@ def _append(handle: int, data: bytes) -> None:
 
 
 def _line(name: str, one: Decision | Feedback) -> bytes:
-    told = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(one).items()}
-    return json.dumps({name: told}, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    told = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in vars(one).items()}
+    return as_json({name: told}).encode() + b"\n"
 
 
 def _whole(line: bytes) -> Decision | Feedback | None:

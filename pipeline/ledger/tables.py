@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, MetaData, Select, Table, Text, func, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    Executable,
+    Index,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    func,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.history.store.rows import storable
-from pipeline.ledger.decisions import Decision, micros, moment_of
+from pipeline.history.store.tables import pieces
+from pipeline.ledger.decisions import Decision, as_json, micros, moment_of
 from pipeline.ledger.feedback import Feedback
 
 VERSION = "1"
@@ -23,7 +41,7 @@ _TEXT = Text().with_variant(Text(collation="C"), "postgresql")  # order and equa
 
 
 def _table(name: str, *columns: Column[Any] | Index) -> Table:
-    return Table(f"ledger_{name}", METADATA, *columns, sqlite_with_rowid=False)
+    return Table(f"ledger_{name}", METADATA, *columns)  # with rowids: long rows under random keys would split pages
 
 
 META = _table("meta", Column("name", _TEXT, primary_key=True), Column("value", _TEXT, nullable=False))
@@ -149,6 +167,34 @@ def feedback_of(row: Mapping[str, Any]) -> Feedback:
     )
 
 
-def as_json(value: Any) -> str:
-    """Plain ASCII: what PostgreSQL and UTF-8 can't hold stands there as `\\u0000`, and comes back."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+def unknown(connection: Connection, table: Table, keys: Sequence[str]) -> list[str]:
+    """Those of the keys that aren't there, in their order."""
+    there = set[str]()
+    for some in pieces(keys):
+        there.update(connection.scalars(_known(table), {"keys": some}))
+    return [key for key in keys if key not in there]
+
+
+def insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    """Add rows that another writer may add at this moment: one of the two is enough."""
+    if found := list(rows):
+        connection.execute(_adding(table, connection.dialect.name), found)
+
+
+# Statements are made once: to make and to name one takes longer than to run it.
+
+
+@cache
+def _known(table: Table) -> Select[Any]:
+    return select(table.c.key).where(table.c.key.in_(bindparam("keys", expanding=True)))
+
+
+@cache
+def _adding(table: Table, dialect: str) -> Executable:
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    primary = [column.name for column in table.primary_key]
+    if table is TICKETS:
+        greater = func.greatest if dialect == "postgresql" else func.max
+        last = {"kept_at": greater(TICKETS.c.kept_at, statement.excluded.kept_at)}
+        return statement.on_conflict_do_update(index_elements=primary, set_=last)
+    return statement.on_conflict_do_nothing(index_elements=primary)

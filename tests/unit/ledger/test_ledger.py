@@ -32,7 +32,7 @@ def test_a_decision_comes_back_as_it_was_written(ledger: Ledger) -> None:
     assert ledger.decisions("t1") == made
     assert made[0].ticket == {
         "ticket_id": "t1",
-        "created_at": "2026-11-20T10:00:00+00:00",
+        "created_at": "2026-11-20T10:00:00Z",
         "subject": "The lift is stuck",
         "body": "Again. Please come.",
         "customer_id": "4711",
