@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,6 +74,13 @@ class Served:
                 break
             time.sleep(0.02)
         raise AssertionError(f"no {event}: {self.log.read_text('utf-8')}")
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something holds."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not holds():
+            assert time.monotonic() < until, "it never came to hold"
+            time.sleep(0.05)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; the exit code."""

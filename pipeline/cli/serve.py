@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _SCORER = "The scorer made by `triage run`. When it is replaced there, the new one takes over."
 _MAPPING = "MAPPING.yaml: which key of a sent object is what. Without it, tickets come in our own schema."
 _KEYS = "Who may ask: a file made by `triage keys new`. Without it only this machine may (a loopback --host)."
+_LEDGER = (
+    "Where every decision and all feedback is kept: sqlite:///FILE.db, or postgresql://USER@HOST/DATABASE. While it is "
+    "away, they go to a spool: beside the file, or, for a server, in the folder that the service was started in."
+)
 _FILE = "The file of keys; it holds their hashes."
 
 keys = typer.Typer(help="Make and take back the keys of those who may ask `triage serve`.", no_args_is_help=True)
@@ -29,6 +33,7 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0: a free one.")] = 8000,
     history: Annotated[str | None, typer.Option("--history", metavar="URL", help=HISTORY)] = None,
+    ledger: Annotated[str | None, typer.Option("--ledger", metavar="URL", help=_LEDGER)] = None,
     mapping: Annotated[Path | None, typer.Option("--mapping", metavar="MAPPING.yaml", help=_MAPPING)] = None,
     keys_file: Annotated[Path | None, typer.Option("--keys", metavar="FILE", help=_KEYS)] = None,
     max_items: Annotated[int, typer.Option(min=1, help="Most tickets in one request.")] = 1_000,
@@ -52,7 +57,7 @@ def serve(
     import pandas as pd
 
     _need_extra()
-    from pipeline.serving.http.keys import load_keys
+    from pipeline.serving.http.keys import KeyFile
     from pipeline.serving.http.limits import MIB, Limits
     from pipeline.serving.http.loading import FolderSource, Loader
     from pipeline.serving.http.server import Settings
@@ -67,7 +72,7 @@ def serve(
         do = "write `ticket_id: COLUMN`"
         raise ConfigError("a service needs the tickets' own ids", where=columns.where, got="no ticket_id", do=do)
     limits = Limits(items=max_items, body_bytes=int(max_body_mb * MIB), items_in_flight=max_waiting, seconds=timeout)
-    settings = Settings(host, port, load_keys(keys_file) if keys_file is not None else None, limits)
+    settings = Settings(host, port, KeyFile(keys_file) if keys_file is not None else None, ledger, limits)
     loader = Loader(FolderSource(Path(scorer), read_key(key_file)), history, columns, clock)
     run(settings, loader, _teller(log), clock)
 

@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -86,9 +86,14 @@ def whole(scored: pd.DataFrame, form: Format, levels: Sequence[str], columns: Co
     return (_gzip(header) if form.gzipped else header) + _text(scored, form, columns)
 
 
-def json_lines(scored: pd.DataFrame) -> list[str]:
-    """Each row as a JSON object, as it stands in JSON Lines."""
-    return _json_lines([_plain(scored[c.name], c.kind) for c in schema.SCORED], schema.SCORED)
+def records(scored: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each row as the object that stands in JSON Lines."""
+    return list(_records([_plain(scored[c.name], c.kind) for c in schema.SCORED], schema.SCORED))
+
+
+def json_line(record: Mapping[str, Any]) -> str:
+    """A record of `records` as JSON Lines have it."""
+    return _as_json(record)
 
 
 def assemble(
@@ -151,7 +156,7 @@ def _arrow_column(values: pd.Series, column: schema.Column, kind: pa.DataType) -
 
 def _text(scored: pd.DataFrame, form: Format, columns: Columns) -> bytes:
     values = [_plain(scored[c.name], c.kind) for c in columns]
-    data = _csv_lines(values, columns) if form.kind == "csv" else _json_bytes(_json_lines(values, columns))
+    data = (_csv_lines if form.kind == "csv" else _json_lines)(values, columns)
     return _gzip(data) if form.gzipped else data
 
 
@@ -189,13 +194,13 @@ def _json_value(value: Any) -> Any:
 _as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_value).encode
 
 
-def _json_lines(values: list[list[Any]], columns: Columns) -> list[str]:
+def _records(values: list[list[Any]], columns: Columns) -> Iterator[dict[str, Any]]:
     names = [c.name for c in columns]
-    return [_as_json(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
+    return (dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
 
 
-def _json_bytes(lines: list[str]) -> bytes:
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+def _json_lines(values: list[list[Any]], columns: Columns) -> bytes:
+    return "".join(f"{_as_json(record)}\n" for record in _records(values, columns)).encode("utf-8", "replace")
 
 
 def _csv_lines(values: list[list[Any]], columns: Columns) -> bytes:

@@ -57,7 +57,7 @@ def over_http(served: Served, rows: Rows, **options: Any) -> Rows:
     assert answered.status_code == 200, answered.text
     found: Rows = answered.json()
     for row in found:
-        assert row.pop("logged") is None
+        assert (row.pop("logged"), row.pop("shown")) == (None, None)
     return found
 
 

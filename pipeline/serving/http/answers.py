@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -53,24 +54,53 @@ class Ask:
         return sum(record.size for record in self.records)
 
 
-@dataclass(frozen=True)
-class Said:
-    """The answer to one request: a JSON object for each ticket, in order, all by one scorer.
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What was scored at once, of one request or several.
 
     Attributes
     ----------
-    lines : list of str
-        Scored tickets as they stand in JSON Lines.
-    version : str
-        Of the scorer.
-    tickets, scored : DataFrame
-        The same as frames.
+    by : Loaded
+    tickets : DataFrame, n rows
+        As the scorer got them.
+    records : list of n dict
+        What it said, as it stands in JSON Lines.
     """
 
-    lines: list[str]
-    version: str
+    by: Loaded
     tickets: pd.DataFrame
-    scored: pd.DataFrame
+    records: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """The answer to one request: a record for each ticket, in order, all by one scorer.
+
+    Attributes
+    ----------
+    of : Scored
+        What it was scored with.
+    begin, end : int
+        Its rows of that.
+    """
+
+    of: Scored
+    begin: int
+    end: int
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Scored tickets as they stand in JSON Lines."""
+        return self.of.records[self.begin : self.end]
+
+    @property
+    def version(self) -> str:
+        """Of the scorer."""
+        return self.of.by.version
+
+    def line(self, row: int, more: dict[str, Any]) -> str:
+        """A record as JSON Lines have it, with more after it."""
+        return sink.json_line(self.of.records[self.begin + row] | more)
 
 
 @dataclass(frozen=True)
@@ -146,11 +176,8 @@ class Loaded:
         scored = Remembering(self.scorer, self.past, Moment()).score(tickets, explain=explain)
         if len(scored) != len(tickets):
             raise ScorerError("the scorer lost rows", got=f"{len(scored)} of {len(tickets)}", do="report this")
-        lines = sink.json_lines(scored)
-        return [
-            Said(lines[begin:end], self.version, tickets.iloc[begin:end], scored.iloc[begin:end])
-            for begin, end in _ends(asks)
-        ]
+        together = Scored(self, tickets, sink.records(scored))
+        return [Said(together, begin, end) for begin, end in _ends(asks)]
 
 
 def wanted(mapping: Mapping | None) -> frozenset[str]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from pipeline.errors import ConfigError
 from pipeline.serving.http.answers import Ask, is_field, wanted
@@ -18,6 +18,8 @@ from pipeline.tickets.json_records import record_of
 from pipeline.tickets.records import Record
 
 _OPTIONS = frozenset({"tickets", "explain", "as_of"})
+_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
+_BODY = "body"
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,38 @@ def items_of(value: Any, limits: Limits) -> list[Any]:
     return items
 
 
-def parse_tickets(
-    body: bytes, options: Options, mapping: Mapping | None, limits: Limits, *, now: Any
-) -> tuple[Ask, bool]:
-    """What is asked, and whether it was one ticket rather than a list.
+@dataclass(frozen=True)
+class Asked:
+    """What is asked.
+
+    Attributes
+    ----------
+    ask : Ask
+    single : bool
+        Whether it was one ticket rather than a list.
+    """
+
+    ask: Ask
+    single: bool
+
+
+def options_of(request: Request) -> Options:
+    """What the query asks for.
+
+    Raises
+    ------
+    ProblemError
+        422
+    """
+    given = request.query_params.get("explain", "").lower()
+    if given not in (*_TRUE, *_FALSE):
+        do = "write explain=true, or leave it out"
+        raise ProblemError(422, "`explain` is neither true nor false", where="query: explain", do=do)
+    return Options(given in _TRUE, request.query_params.get("as_of"))
+
+
+def as_asked(body: bytes, options: Options, mapping: Mapping | None, limits: Limits, *, now: Any) -> Asked:
+    """The tickets of a body, and what is asked of them.
 
     Raises
     ------
@@ -105,11 +135,23 @@ def parse_tickets(
         value = value["tickets"]
     items = items_of(value, limits)
     size = len(body) // max(len(items), 1)
-    ask = Ask(_records(items, size, mapping, limits), options.explain, _moment(options, now))
-    return ask, isinstance(value, dict)
+    ask = Ask(ticket_records(items, size, mapping, limits), options.explain, _moment(options, now))
+    return Asked(ask, isinstance(value, dict))
 
 
-def _records(items: list[Any], size: int, mapping: Mapping | None, limits: Limits) -> tuple[Record, ...]:
+def ticket_records(items: list[Any], size: int, mapping: Mapping | None, limits: Limits) -> tuple[Record, ...]:
+    """Tickets as JSON Lines would hold them, without what nobody reads.
+
+    Parameters
+    ----------
+    size : int
+        Characters of one, more or less.
+
+    Raises
+    ------
+    ProblemError
+        422 for too many different fields.
+    """
     names, fields = wanted(mapping), set[str]()
     found = []
     for item in items:
@@ -160,8 +202,3 @@ def _check_headers(request: Request, limits: Limits) -> None:
 def _too_long(limits: Limits) -> ProblemError:
     do = f"send at most {limits.body_bytes:,} bytes at a time, or score files with `triage score`"
     return ProblemError(413, "the body is too long", where=_BODY, do=do)
-
-
-_BODY = "body"
-
-__all__ = ["ClientDisconnect", "Options", "items_of", "parse_json", "parse_tickets", "read_body"]

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.serving.http.keys import Keys
+from pipeline.serving.http.keys import KeyFile
 from pipeline.serving.http.metrics import Metrics
 from pipeline.serving.http.problems import ProblemError, fault
 
@@ -38,7 +38,7 @@ class Guard:
     Parameters
     ----------
     app : ASGI application
-    keys : Keys or None
+    keys : KeyFile or None
         None: whoever reaches the loopback address may ask, by its name.
     metrics : Metrics
     tell : callable
@@ -47,7 +47,7 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, *, keys: Keys | None, metrics: Metrics, tell: Tell, draining: Callable[[], bool]
+        self, app: ASGIApp, *, keys: KeyFile | None, metrics: Metrics, tell: Tell, draining: Callable[[], bool]
     ) -> None:
         self.app, self.keys, self.metrics, self.tell, self.draining = app, keys, metrics, tell, draining
 
@@ -90,7 +90,7 @@ class Guard:
                 raise ProblemError(403, "not the name of this machine's own address", where="Host", do=do)
             return ""
         kind, _, key = headers.get(b"authorization", "").partition(" ")
-        name = self.keys.name_of(key.strip()) if kind.lower() == "bearer" else None
+        name = self.keys.keys.name_of(key.strip()) if kind.lower() == "bearer" else None
         if name is None:
             do = "send `Authorization: Bearer KEY` with a key made by `triage keys new`"
             raise ProblemError(401, "no key, or one that isn't known", where="Authorization", do=do)

@@ -41,6 +41,45 @@ class Keys:
         return found
 
 
+class KeyFile:
+    """The keys of a file that is looked at again: a new key is taken, an old one refused, without a restart.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    InputError
+        See `load_keys`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp = self._now()
+        self.keys = load_keys(path)
+
+    def look(self) -> None:
+        """Take what stands in the file now.
+
+        Raises
+        ------
+        InputError
+            It can't be read; the keys before stay valid. It is said once for each change.
+        """
+        now = self._now()
+        if now != self._stamp:
+            self._stamp = now
+            self.keys = load_keys(self.path)
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+
 def hashed(key: str) -> str:
     """SHA-256 of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()

@@ -121,8 +121,7 @@ def _warm(loaded: Loaded, now: pd.Timestamp) -> None:
     for explain in (False, True):
         for size in WARM_SIZES:
             for said in loaded.answer([_made(loaded.mapping, size, now, explain)], now=now):
-                codes = [code for code in said.scored["error"].tolist() if isinstance(code, str)]
-                if codes:
+                if codes := [record["error"] for record in said.records if record["error"]]:
                     do = "look at it with `triage evaluate`, or put the one before in its place"
                     raise ScorerError("the scorer can't score a plain ticket", got=codes[0], do=do)
 

@@ -41,6 +41,9 @@ class Metrics:
         self.batches = Histogram("triage_batch_tickets", "Tickets of a batch.", buckets=_ITEMS, registry=registry)
         self.scoring = Histogram("triage_batch_seconds", "Scoring a batch.", buckets=_SECONDS, registry=registry)
         self.faults = Counter("triage_faults", "Faults in Triage itself.", ["kind"], registry=registry)
+        self.ledger_failures = Counter(
+            "triage_ledger_failures", "Writes that the ledger didn't take: they went to the spool.", registry=registry
+        )
         self.unlogged = Counter("triage_unlogged", "Tickets whose decision could not be logged.", registry=registry)
         self.cancelled = Counter("triage_cancelled", "Requests whose client had gone.", registry=registry)
         self.reloads = Counter("triage_reloads", "New scorers, by what came of them.", ["outcome"], registry=registry)
@@ -59,12 +62,12 @@ class Metrics:
     def said(self, answers: Sequence[Said]) -> None:
         """A batch was scored."""
         for answer in answers:
-            self.tickets.inc(len(answer.lines))
-            reasons, codes = answer.scored["queue_reason"].tolist(), answer.scored["error"].tolist()
-            self.abstained.inc(sum(reason == "abstained" for reason in reasons))
-            for code in codes:
-                if isinstance(code, str):
-                    self.refused.labels(code).inc()
+            self.tickets.inc(len(answer.records))
+            for record in answer.records:
+                if record["error"] is not None:
+                    self.refused.labels(record["error"]).inc()
+                elif record["queue_reason"] == "abstained":
+                    self.abstained.inc()
 
     def page(self) -> bytes:
         """What `/metrics` shows."""

@@ -22,6 +22,8 @@ class Patient(HttpToolsProtocol):
     most = 10_000
     """Connections; a further one is closed at once. `server.py` sets it by what the system allows."""
 
+    seconds = HEADER_SECONDS
+
     _timer: asyncio.TimerHandle | None = None
     _head = 0
     _spilled = 0
@@ -86,7 +88,7 @@ class Patient(HttpToolsProtocol):
 
     def _wait(self) -> None:
         self._stop()
-        self._timer = self.loop.call_later(HEADER_SECONDS, self._late)
+        self._timer = self.loop.call_later(self.seconds, self._late)
 
     def _stop(self) -> None:
         if self._timer is not None:

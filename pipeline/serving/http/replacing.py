@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import TriageError
 from pipeline.serving.http.guard import place_of
+from pipeline.serving.http.keys import KeyFile
 from pipeline.serving.http.loading import Held, Loader
 from pipeline.serving.http.service import Service
 
@@ -23,11 +24,14 @@ class Replacer:
     ----------
     service : Service
     loader : Loader
+    keys : KeyFile or None
+        Looked at as well.
     poll_seconds : float
     """
 
     service: Service
     loader: Loader
+    keys: KeyFile | None = None
     poll_seconds: float = POLL_SECONDS
     known: str = ""
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,10 +57,18 @@ class Replacer:
                 await asyncio.wait_for(self._asked.wait(), self.poll_seconds)
             asked = self._asked.is_set()
             self._asked.clear()
+            self._look_at_keys()
             mark = await self._mark()
             if asked or mark not in ("", self.known):
                 self.known = mark  # one that is refused isn't tried again until it changes
                 await self._replace()
+
+    def _look_at_keys(self) -> None:
+        try:
+            if self.keys is not None:
+                self.keys.look()
+        except TriageError as error:
+            self.service.tell("keys_refused", error=error.what, where=error.where)
 
     async def _mark(self) -> str:
         try:

@@ -9,18 +9,21 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import uvicorn
 
 from pipeline.errors import InputError
+from pipeline.ledger import Journal, open_ledger, spool_of
 from pipeline.serving.http.app import make_app
 from pipeline.serving.http.guard import LOOPBACK, Guard, Tell
-from pipeline.serving.http.keys import Keys
+from pipeline.serving.http.keeping import LOCK_SECONDS, Keeper
+from pipeline.serving.http.keys import KeyFile
 from pipeline.serving.http.limits import Limits, Room
 from pipeline.serving.http.loading import Loader
-from pipeline.serving.http.protocol import Patient
+from pipeline.serving.http.protocol import HEADER_SECONDS, Patient
 from pipeline.serving.http.replacing import Replacer
 from pipeline.serving.http.service import Service
 
@@ -43,14 +46,17 @@ class Settings:
     host : str
     port : int
         0: a free one.
-    keys : Keys or None
+    keys : KeyFile or None
         Without them only the loopback address may be served.
+    ledger : str or None
+        URL of the ledger of decisions and feedback.
     limits : Limits
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
-    keys: Keys | None = None
+    keys: KeyFile | None = None
+    ledger: str | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -78,7 +84,9 @@ class _Process:
         self.tell, self.loader = tell, loader
         room = Room(settings.limits, shared=settings.keys is not None)
         self.service = service = Service(settings.limits, room, loader.mapping, tell, clock)
-        self.replacer = Replacer(service, loader)
+        if settings.ledger is not None:
+            service.keeper = Keeper(_journal(settings.ledger), service.metrics, clock)
+        self.replacer = Replacer(service, loader, settings.keys)
         guarded = Guard(
             make_app(service),
             keys=settings.keys,
@@ -86,7 +94,7 @@ class _Process:
             tell=tell,
             draining=lambda: service.draining,
         )
-        Patient.most = _most_connections()
+        Patient.most, Patient.seconds = _most_connections(), min(HEADER_SECONDS, settings.limits.seconds)
         self.server = _Server(
             uvicorn.Config(
                 guarded,
@@ -118,6 +126,8 @@ class _Process:
             self.tell("listening", host=host, port=port)
             await self.replacer.first()
             helpers = [asyncio.create_task(self.service.batcher.run()), asyncio.create_task(self.replacer.run())]
+            if self.service.keeper is not None:
+                helpers.append(asyncio.create_task(self.service.keeper.replay()))
             assert self.service.held is not None
             self.tell("ready", scorer=self.service.held.loaded.version)
             await serving
@@ -141,6 +151,9 @@ class _Process:
     def _close(self) -> None:
         self.service.worker.shutdown()
         self.service.reader.shutdown()
+        self.service.putter.shutdown()
+        if self.service.keeper is not None:
+            self.service.keeper.close()
         if self.service.held is not None:
             self.service.held.close()
 
@@ -149,6 +162,17 @@ class _Process:
         kind = type(context.get("exception")).__name__
         self.service.metrics.faults.labels(kind).inc()
         self.tell("fault", kind=kind, place="event loop")
+
+
+def _journal(url: str) -> Journal:
+    """The ledger and its spool; the database may be away for now.
+
+    Raises
+    ------
+    StoreError
+        An unknown kind of URL.
+    """
+    return Journal(open_ledger(url, lazily=True, timeout_seconds=LOCK_SECONDS), spool_of(url, Path.cwd()))
 
 
 class _Server(uvicorn.Server):

@@ -7,18 +7,23 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from pipeline.errors import StoreError, TriageError
+from pipeline.history.store import Store
 from pipeline.serving.http.answers import Ask, Said
 from pipeline.serving.http.batcher import Batcher
 from pipeline.serving.http.guard import Tell, place_of
+from pipeline.serving.http.happenings import Happenings, put_in
+from pipeline.serving.http.keeping import Keeper
 from pipeline.serving.http.limits import Limits, Room
 from pipeline.serving.http.loading import Held
 from pipeline.serving.http.metrics import Metrics
 from pipeline.serving.http.problems import ProblemError, fault
+from pipeline.serving.past import StorePast
 from pipeline.sources.mapping import Mapping
 
 
@@ -52,6 +57,8 @@ class Service:
     refused: dict[str, str] | None = None
     draining: bool = False
     worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "scorer"))
+    keeper: Keeper | None = None
+    putter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "history"))
     reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
     batcher: Batcher = field(init=False)
 
@@ -85,6 +92,36 @@ class Service:
             raise ProblemError(503, "the scorer is still being loaded", do="ask /health/ready", retry_after=2)
         return self.held
 
+    def store(self) -> Store:
+        """The history store.
+
+        Raises
+        ------
+        ProblemError
+            404 where there is none.
+        """
+        past = self.in_service().loaded.past
+        if not isinstance(past, StorePast):
+            do = "serve with --history URL of a store"
+            raise ProblemError(404, "no history store is kept", where="history", do=do)
+        return past.store
+
+    async def put_in(self, happened: Happenings) -> dict[str, Any]:
+        """Put what happened into the history store; what came of it.
+
+        Raises
+        ------
+        ProblemError
+            503 where the store can't take it: nothing was put in.
+        """
+        put = partial(put_in, self.store(), happened, self.mapping, now=self.clock())
+        try:
+            taken = await asyncio.get_running_loop().run_in_executor(self.putter, put)
+        except StoreError as error:
+            raise self._problem(error) from None
+        numbers = {name: getattr(taken.put, name) for name in _COUNTS}
+        return numbers | {"ticket_errors": taken.ticket_codes, "event_errors": taken.event_codes}
+
     async def answer(self, ask: Ask, receive: Any) -> tuple[Said, bool | None]:
         """Score, unless the client goes away.
 
@@ -114,8 +151,9 @@ class Service:
         try:
             said: Sequence[Said | Exception] = held.loaded.answer(asks, now=self.clock())
         except Exception as error:
-            said = [self._problem(error)] if len(asks) == 1 else [self._work([ask])[0] for ask in asks]
-            return said
+            if len(asks) > 1 and not isinstance(error, StoreError):  # a store that is away is away for all
+                return [self._work([ask])[0] for ask in asks]
+            return [self._problem(error)] * len(asks)
         self.metrics.scoring.observe(time.perf_counter() - begun)
         self.metrics.batches.observe(sum(ask.items for ask in asks))
         self.metrics.said([one for one in said if isinstance(one, Said)])
@@ -130,7 +168,18 @@ class Service:
         return ProblemError.of(error, 500) if isinstance(error, TriageError) else fault(place)
 
     async def _keep(self, said: Sequence[Said | Exception]) -> Sequence[bool | None]:
-        return [None] * len(said)
+        good = [one for one in said if isinstance(one, Said)]
+        if self.keeper is None or not good:
+            return [None] * len(said)
+        try:
+            safe = await self.keeper.keep(good)
+        except Exception as error:
+            self._problem(error)
+            safe = False
+        return [safe] * len(said)
+
+
+_COUNTS = ("tickets_new", "tickets_changed", "events_new", "events_repeated")
 
 
 class GoneError(Exception):

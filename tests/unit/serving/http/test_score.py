@@ -23,7 +23,7 @@ def test_one_ticket_comes_back_as_one_record_with_its_version(client: httpx2.Cli
     got = client.post("/v1/score", json=ticket())
     assert got.status_code == 200
     assert got.headers["x-scorer-version"] == got.json()["scorer_version"] == version
-    assert list(got.json()) == [*schema.names("scored"), "logged"]
+    assert list(got.json()) == [*schema.names("scored"), "logged", "shown"]
     assert got.json()["logged"] is None  # there is no ledger
     assert got.json()["explanation"] is None
 
