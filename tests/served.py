@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from nursery import Child, nursery
 
 from pipeline.config import Encoder, Escalation, Gates, Params, Priority, Topic
 from pipeline.sources.sample import generate, write
@@ -44,13 +42,13 @@ class Served:
 
     Attributes
     ----------
-    process : Popen
+    process : Child
     log : Path
         Its standard error, JSON lines.
     url : str
     """
 
-    process: subprocess.Popen[bytes]
+    process: Child
     log: Path
     url: str = ""
 
@@ -60,7 +58,7 @@ class Served:
 
     def events(self) -> list[dict[str, Any]]:
         """What it has told so far."""
-        lines = self.log.read_text("utf-8").splitlines()
+        lines = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def wait_for(self, event: str, count: int = 1) -> dict[str, Any]:
@@ -74,6 +72,11 @@ class Served:
                 break
             time.sleep(0.02)
         raise AssertionError(f"no {event}: {self.log.read_text('utf-8')}")
+
+    def wait_until_ready(self, event: str = "ready") -> None:
+        """Wait until it listens, and until the scorer is warm (`listening`: not so long)."""
+        self.url = f"http://127.0.0.1:{self.wait_for('listening')['port']}"
+        self.wait_for(event)
 
     def until(self, holds: Callable[[], object]) -> None:
         """Wait until something holds."""
@@ -95,18 +98,15 @@ class Served:
 
 
 @contextmanager
-def serving(scorer: Path, folder: Path, *options: object, ready: bool = True) -> Iterator[Served]:
+def serving(scorer: Path | str, folder: Path, *options: object, ready: bool = True) -> Iterator[Served]:
     """Serve a scorer while the block runs; what it tells goes to a file in `folder`."""
     log = folder / f"serve-{time.monotonic_ns()}.log"
-    command = [sys.executable, "-m", "pipeline", "serve", "--scorer", scorer, "--port", 0, "--log", "json", *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with log.open("wb") as errors:
-        process = subprocess.Popen([*map(str, command)], stdout=errors, stderr=errors, cwd=folder, env=environment)
+    words = ["serve", "--scorer", scorer, "--port", 0, "--log", "json", "--look-every", 0.2, *options]
+    process = nursery().start([*map(str, words)], cwd=folder, log=log)
     served = Served(process, log)
     try:
-        served.url = f"http://127.0.0.1:{served.wait_for('listening')['port']}"
         if ready:
-            served.wait_for("ready")
+            served.wait_until_ready()
         yield served
     finally:
         if process.poll() is None:

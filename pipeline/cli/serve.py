@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,12 @@ from pipeline.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from pipeline.serving.http.guard import Tell
+    from pipeline.serving.http.loading import Source
 
-_SCORER = "The scorer made by `triage run`. When it is replaced there, the new one takes over."
+_SCORER = (
+    "The scorer made by `triage run`, or models:/NAME@ALIAS in the MLflow store of MLFLOW_TRACKING_URI (extra "
+    "`tracking`). When it is replaced there, the new one takes over."
+)
 _MAPPING = "MAPPING.yaml: which key of a sent object is what. Without it, tickets come in our own schema."
 _KEYS = "Who may ask: a file made by `triage keys new`. Without it only this machine may (a loopback --host)."
 _LEDGER = (
@@ -29,7 +34,7 @@ keys = typer.Typer(help="Make and take back the keys of those who may ask `triag
 
 
 def serve(
-    scorer: Annotated[str, typer.Option("--scorer", metavar="SCORER_DIR", help=_SCORER)],
+    scorer: Annotated[str, typer.Option("--scorer", metavar="SCORER", help=_SCORER)],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0: a free one.")] = 8000,
     history: Annotated[str | None, typer.Option("--history", metavar="URL", help=HISTORY)] = None,
@@ -42,6 +47,9 @@ def serve(
         int, typer.Option(min=1, help="Most tickets that wait or are scored: more get 503.")
     ] = 4_000,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds after which a request gets 504.")] = 30.0,
+    look_every: Annotated[
+        float, typer.Option(min=0.05, help="Seconds after which SCORER and the keys are looked at again.")
+    ] = 3.0,
     key_file: Annotated[
         Path | None, typer.Option(metavar="PATH", help="A file whose bytes are the key that the scorer is signed with.")
     ] = None,
@@ -59,7 +67,7 @@ def serve(
     _need_extra()
     from pipeline.serving.http.keys import KeyFile
     from pipeline.serving.http.limits import MIB, Limits
-    from pipeline.serving.http.loading import FolderSource, Loader
+    from pipeline.serving.http.loading import Loader
     from pipeline.serving.http.server import Settings
     from pipeline.serving.http.server import serve as run
     from pipeline.sources.mapping import load_mapping
@@ -72,8 +80,8 @@ def serve(
         do = "write `ticket_id: COLUMN`"
         raise ConfigError("a service needs the tickets' own ids", where=columns.where, got="no ticket_id", do=do)
     limits = Limits(items=max_items, body_bytes=int(max_body_mb * MIB), items_in_flight=max_waiting, seconds=timeout)
-    settings = Settings(host, port, KeyFile(keys_file) if keys_file is not None else None, ledger, limits)
-    loader = Loader(FolderSource(Path(scorer), read_key(key_file)), history, columns, clock)
+    settings = Settings(host, port, KeyFile(keys_file) if keys_file is not None else None, ledger, limits, look_every)
+    loader = Loader(_source(scorer, read_key(key_file)), history, columns, clock)
     run(settings, loader, _teller(log), clock)
 
 
@@ -99,6 +107,16 @@ def remove(
     from pipeline.serving.http.keys import remove_key
 
     remove_key(file, name)
+
+
+def _source(scorer: str, key: bytes | None) -> Source:
+    from pipeline.config import Tracking
+    from pipeline.serving.http.loading import FolderSource, ModelSource
+    from pipeline.tracking.registry import parse_address
+
+    if not scorer.startswith("models:"):
+        return FolderSource(Path(scorer), key)
+    return ModelSource(*parse_address(scorer), os.environ.get("MLFLOW_TRACKING_URI") or str(Tracking().uri), key)
 
 
 def _need_extra() -> None:

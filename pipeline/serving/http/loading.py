@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import pandas as pd
@@ -18,6 +19,7 @@ from pipeline.serving.http.answers import Ask, Loaded
 from pipeline.serving.past import open_past
 from pipeline.sources.mapping import Mapping
 from pipeline.tickets.json_records import record_of
+from pipeline.tracking import registry
 
 WARM_SIZES = (1, 2, 16)
 """Tickets of the batches that a scorer is warmed with."""
@@ -61,6 +63,34 @@ class FolderSource:
     def open(self) -> Scorer:
         """See `Scorer.load`."""
         return Scorer.load(self.folder, key=self.key)
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A registered model in MLflow, by an alias that may come to name another version at any time.
+
+    Attributes
+    ----------
+    name, alias : str
+    uri : str
+        Of the tracking store.
+    key : bytes or None
+        That the scorer must be signed with.
+    """
+
+    name: str
+    alias: str
+    uri: str
+    key: bytes | None = None
+
+    def mark(self) -> str:
+        """The version that the alias names."""
+        return registry.version_of(self.uri, self.name, self.alias)
+
+    def open(self) -> Scorer:
+        """See `Scorer.load`; the copy is gone once it is read."""
+        with TemporaryDirectory(prefix="triage-") as folder:
+            return Scorer.load(registry.fetch(self.uri, self.name, self.mark(), Path(folder)), key=self.key)
 
 
 @dataclass(frozen=True)

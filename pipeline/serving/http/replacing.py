@@ -12,9 +12,6 @@ from pipeline.serving.http.keys import KeyFile
 from pipeline.serving.http.loading import Held, Loader
 from pipeline.serving.http.service import Service
 
-POLL_SECONDS = 3.0
-"""How often the scorer's place is looked at."""
-
 
 @dataclass
 class Replacer:
@@ -26,13 +23,14 @@ class Replacer:
     loader : Loader
     keys : KeyFile or None
         Looked at as well.
-    poll_seconds : float
+    look_every : float
+        Seconds.
     """
 
     service: Service
     loader: Loader
     keys: KeyFile | None = None
-    poll_seconds: float = POLL_SECONDS
+    look_every: float = 3.0
     known: str = ""
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -54,7 +52,7 @@ class Replacer:
         """Look until cancelled."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), self.poll_seconds)
+                await asyncio.wait_for(self._asked.wait(), self.look_every)
             asked = self._asked.is_set()
             self._asked.clear()
             self._look_at_keys()

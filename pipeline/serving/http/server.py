@@ -51,6 +51,8 @@ class Settings:
     ledger : str or None
         URL of the ledger of decisions and feedback.
     limits : Limits
+    look_every : float
+        Seconds after which the scorer's place and the keys are looked at again.
     """
 
     host: str = "127.0.0.1"
@@ -58,6 +60,7 @@ class Settings:
     keys: KeyFile | None = None
     ledger: str | None = None
     limits: Limits = field(default_factory=Limits)
+    look_every: float = 3.0
 
 
 def serve(settings: Settings, loader: Loader, tell: Tell, clock: Callable[[], pd.Timestamp]) -> None:
@@ -86,7 +89,7 @@ class _Process:
         self.service = service = Service(settings.limits, room, loader.mapping, tell, clock)
         if settings.ledger is not None:
             service.keeper = Keeper(_journal(settings.ledger), service.metrics, clock)
-        self.replacer = Replacer(service, loader, settings.keys)
+        self.replacer = Replacer(service, loader, settings.keys, settings.look_every)
         guarded = Guard(
             make_app(service),
             keys=settings.keys,
