@@ -53,23 +53,26 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     """
     answers, texts = _answers(prepared, featurized, params)
     say(f"replies: {len(answers.ticket):,} answers that settled a ticket, {len(texts):,} different ones")
-    matter, what = _matters(prepared, answers)
-    rows = np.flatnonzero([bool(m) for m in matter])[-_MOST_ROWS:]
-    if len(rows) < FEWEST or len(answers.ticket) < FEWEST:
-        return Made(None, f"no replies: {len(rows)} tickets to learn from, {FEWEST} are needed", {})
     settings = params.articles
     model = ReplyModel(answers, texts, np.zeros(2), np.zeros(len(SURENESS) + 1), settings.reply, settings.shown)
-    frame = prepared.frame.iloc[rows].drop(columns="as_of", errors="ignore")
-    asked = Asked.of(frame, ticket_vectors(featurized.blocks)[rows])
-    pairs, replies = _beside_earlier(
-        model, asked, [matter[row] for row in rows], _of_answers(prepared, answers, matter)
-    )
-    held = int(len(rows) * (1 - HELD_OUT))
-    figures = _figures(pairs, replies, held, settings.reply, params.seed)
-    if not _better_than_chance(pairs.take(pairs.row >= held).right, [matter[row] for row in rows]):
-        return Made(None, "no replies: similar tickets are no more often about the same than any others", figures)
-    alike, fits = _logistic(pairs, params.seed), _logistic(replies, params.seed)
-    return Made(replace(model, alike=alike, fits=fits), f"replies: right means that {what}", figures)
+    most = 0
+    for what, matter in _matters(prepared):
+        rows = np.flatnonzero([bool(m) for m in matter])[-_MOST_ROWS:]
+        if len(answers.ticket) < FEWEST or len(rows) < FEWEST:
+            continue
+        frame = prepared.frame.iloc[rows].drop(columns="as_of", errors="ignore")
+        asked, own = Asked.of(frame, ticket_vectors(featurized.blocks)[rows]), [matter[row] for row in rows]
+        pairs, replies = _beside_earlier(model, asked, own, _of_answers(prepared, answers, matter))
+        most = max(most, len(replies.row))
+        if len(replies.row) < FEWEST:
+            continue
+        since = int(replies.row[int(len(replies.row) * (1 - HELD_OUT))])
+        figures = _figures(pairs, replies, since, settings.reply, params.seed)
+        if not _better_than_chance(pairs.take(pairs.row >= since).right, own):
+            return Made(None, "no replies: similar tickets are no more often about the same than any others", figures)
+        alike, fits = _logistic(pairs, params.seed), _logistic(replies, params.seed)
+        return Made(replace(model, alike=alike, fits=fits), f"replies: right means that {what}", figures)
+    return Made(None, f"no replies: {most} tickets to learn from, {FEWEST} are needed", {})
 
 
 def _answers(prepared: Prepared, featurized: Featurized, params: Params) -> tuple[Answers, tuple[str, ...]]:
@@ -96,18 +99,17 @@ def _answers(prepared: Prepared, featurized: Featurized, params: Params) -> tupl
     return Answers(*sorted_, vectors), tuple(kept.values())
 
 
-def _matters(prepared: Prepared, answers: Answers) -> tuple[list[frozenset[str]], str]:
-    """What each row of the frame is about, empty where nobody knows; and in words what that is."""
+def _matters(prepared: Prepared) -> list[tuple[str, list[frozenset[str]]]]:
+    """What two tickets may have in common, in words, and that of each row of the frame; empty where nobody knows."""
     ids = prepared.frame["ticket_id"]
     cited = prepared.citations.groupby("ticket_id")["value"].agg(frozenset)
     articles = [v if isinstance(v, frozenset) else frozenset() for v in ids.map(cited).to_numpy(dtype=object)]
-    if len(cited.index.intersection(pd.Index(answers.ticket))) >= FEWEST:
-        return articles, "both were answered by the same article"
+    found = [("both were answered by the same article", articles)]
     column = LABEL_PREFIX + "topic"
-    if column not in prepared.frame:
-        return [frozenset()] * len(ids), ""
-    topics = objects(prepared.frame[column]).tolist()
-    return [frozenset([t]) if t is not None else frozenset() for t in topics], "both have the same topic"
+    if column in prepared.frame:
+        topics = objects(prepared.frame[column]).tolist()
+        found.append(("both have the same topic", [frozenset([t] if t is not None else []) for t in topics]))
+    return found
 
 
 class _Looked(NamedTuple):
@@ -174,17 +176,17 @@ def _logistic(looked: _Looked, seed: int) -> np.ndarray:
     return np.append(fitted.coef_[0], fitted.intercept_)
 
 
-def _figures(pairs: _Looked, replies: _Looked, held: int, least: float, seed: int) -> dict[str, float]:
-    """How often what would be shown was right, and how well that is told, on the held-out tickets."""
+def _figures(pairs: _Looked, replies: _Looked, since: int, least: float, seed: int) -> dict[str, float]:
+    """How often what would be shown was right, and how well that is told, on the tickets from `since` on."""
     from sklearn.metrics import roc_auc_score
 
-    older, later = replies.take(replies.row < held), replies.take(replies.row >= held)
+    older, later = replies.take(replies.row < since), replies.take(replies.row >= since)
     if not len(later.row):
         return {}
     weights = _logistic(older, seed)
     likely = sigmoid(later.measures @ weights[:-1] + weights[-1])
     shown = likely >= least
-    nearest = pairs.take(pairs.row >= held)
+    nearest = pairs.take(pairs.row >= since)
     return {
         "similar right": float(nearest.right.mean()) if len(nearest.right) else math.nan,
         "replies right if all were shown": float(later.right.mean()),
