@@ -114,6 +114,10 @@ class ArticleModel:
         Below this probability nothing is suggested.
     shown : int
         Most suggestions for a ticket.
+    stays : ndarray, shape (m,)
+        Share of customers who didn't come back after each article was cited; nan where too few were answered by it.
+    sure : float
+        From this probability on the first suggestion is an auto-answer candidate; infinite: never.
     """
 
     index: ArticleIndex
@@ -122,6 +126,8 @@ class ArticleModel:
     fits: np.ndarray
     least: float
     shown: int
+    stays: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    sure: float = np.inf
 
     def look(self, asked: Asked) -> Seen:
         """What the ranking goes by."""
@@ -153,6 +159,19 @@ class ArticleModel:
             for row, articles in enumerate(best.tolist()):
                 good = [a for a in articles if speaks[row] and likely[row, a] > 0]
                 found.append([self._said(a, float(likely[row, a])) for a in good])
+        return found
+
+    def auto_answers(self, suggested: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any] | None]:
+        """For each ticket an article that is nearly sure to answer it, and the share of customers who don't come back.
+
+        Of the first suggestion, if it is as probable as `sure`, and enough tickets were answered by it before.
+        """
+        found: list[dict[str, Any] | None] = []
+        for articles in suggested:
+            first = articles[0] if articles and articles[0]["probability"] >= self.sure else None
+            stays = float(self.stays[self.index.place[first["article_id"]]]) if first and len(self.stays) else np.nan
+            known = first is not None and not np.isnan(stays)
+            found.append({"article_id": first["article_id"], "probability": stays} if first and known else None)
         return found
 
     def fitting(self, seen: Seen, evidence: np.ndarray, likely: np.ndarray) -> np.ndarray:
@@ -224,6 +243,7 @@ class ArticleModel:
         return self.index.state() | self.ranker.state() | {
             "cited_ticket": [str(t) for t in known.ticket], "cited_article": known.article, "cited_known": known.known,
             "cited_vectors": known.vectors, "fits": self.fits.tolist(), "least": self.least, "shown": self.shown,
+            "stays": self.stays, "sure": None if self.sure == np.inf else self.sure,
         }  # fmt: skip
 
     @classmethod
@@ -235,7 +255,8 @@ class ArticleModel:
         )  # fmt: skip
         return cls(
             ArticleIndex.from_state(state), known, Ranker.from_state(state), np.array(state["fits"], dtype=np.float64),
-            float(state["least"]), int(state["shown"]),
+            float(state["least"]), int(state["shown"]), state["stays"],
+            np.inf if state["sure"] is None else float(state["sure"]),
         )  # fmt: skip
 
 

@@ -153,7 +153,7 @@ def test_without_articles_there_is_no_such_model() -> None:
     prepared = desk(60, articles=empty("articles"), topic="cited")
     blocks = featurize(prepared, PARAMS, say=quiet)
     trained = train("article", prepared, blocks, PARAMS, say=quiet)
-    assert not trained.parts and "no articles" in trained.about["why_none"]
+    assert not trained.parts and "0 tickets to learn from" in trained.about["why_none"]
     with pytest.raises(GateError):
         assemble(prepared, blocks, {"article": trained}, PARAMS)
 
@@ -171,3 +171,33 @@ def test_figures_of_rankings_by_hand() -> None:
     found = ranking_figures(right, likely)
     assert (found["recall@1"], found["recall@3"], found["hit@3"]) == (0.25, 0.5, 0.5)
     assert found["MRR"] == pytest.approx((1 + 1 / 4) / 2)
+
+
+def test_an_article_that_satisfies_is_an_auto_answer_candidate(learned: tuple[Prepared, Featurized, Scorer]) -> None:
+    prepared, blocks, _ = learned
+    back = pd.DataFrame({"ticket_id": prepared.frame["ticket_id"], "value": 0})
+    back.loc[prepared.frame["ticket_id"].isin(_cited(prepared, "pass")), "value"] = 1
+    known = replace(prepared, returns=back)
+    params = replace(PARAMS, articles=Articles(auto_answer=0.5))
+    scorer = assemble(known, blocks, {"article": train("article", known, blocks, params, say=quiet)}, params)
+    first, second, third = scorer.score(later(prepared))["auto_answer"]
+    assert first["article_id"] == "print" and first["probability"] > 0.95
+    assert second["article_id"] == "pass" and second["probability"] < 0.05
+    assert third is None
+    never = replace(params, articles=Articles(auto_answer=None))
+    quiet_one = assemble(known, blocks, {"article": train("article", known, blocks, never, say=quiet)}, never)
+    assert quiet_one.score(later(prepared))["auto_answer"].isna().all()
+
+
+def test_nobody_knows_how_an_article_satisfies_that_was_cited_a_few_times(
+    learned: tuple[Prepared, Featurized, Scorer],
+) -> None:
+    prepared, blocks, _ = learned
+    few = pd.DataFrame({"ticket_id": prepared.frame["ticket_id"].iloc[:30], "value": 0})
+    found, params = replace(prepared, returns=few), replace(PARAMS, articles=Articles(auto_answer=0.0))
+    scorer = assemble(found, blocks, {"article": train("article", found, blocks, params, say=quiet)}, params)
+    assert scorer.score(later(prepared))["auto_answer"].isna().all()
+
+
+def _cited(prepared: Prepared, article: str) -> list[str]:
+    return prepared.citations.loc[prepared.citations["value"] == article, "ticket_id"].tolist()
