@@ -35,7 +35,7 @@ LEDGER = (
     "Keep every decision: sqlite:///FILE.db, a path that ends in .db, or postgresql://USER@HOST/DATABASE. While it is "
     "away, decisions go to a file beside it (of a server: beside OUT), and from there into it later."
 )
-_KEY = "A file whose bytes are the key that the scorer was signed with; without a right signature it is refused."
+KEY = "A file whose bytes are the key that the scorer was signed with; without a right signature it is refused."
 
 
 def score(
@@ -53,7 +53,7 @@ def score(
     log: Annotated[
         Literal["text", "json"], typer.Option(help="How progress is told on standard error: for people, or JSON lines.")
     ] = "text",
-    key_file: Annotated[Path | None, typer.Option(metavar="PATH", help=_KEY)] = None,
+    key_file: Annotated[Path | None, typer.Option(metavar="PATH", help=KEY)] = None,
     history: Annotated[str | None, typer.Option("--history", metavar="URL", help=HISTORY)] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help=AS_OF)] = None,
     ledger: Annotated[str | None, typer.Option("--ledger", metavar="URL", help=LEDGER)] = None,
