@@ -7,7 +7,7 @@
     ├── InputError                      a file or a table that can't be read as it is
     │   └── MappingError                a mapping that doesn't fit its file
     ├── OutputError                     a target that exists, is in use, or can't be written
-    ├── StoreError                      a history store that can't be opened, read or written
+    ├── StoreError                      a history store or a ledger that can't be opened, read or written
     ├── EncoderError                    missing extra, missing weights, wrong weight hash
     ├── ScorerError                     a scorer folder that can't be used
     │   ├── IntegrityError              a changed byte, a class not on the list, a bad signature
@@ -62,7 +62,7 @@ class OutputError(TriageError):
 
 
 class StoreError(TriageError):
-    """A history store that can't be opened, read or written."""
+    """A history store or a ledger that can't be opened, read or written."""
 
 
 class EncoderError(TriageError):

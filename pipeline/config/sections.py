@@ -192,6 +192,14 @@ class Explain:
 
 
 @dataclass(frozen=True)
+class Ledger:
+    """What is kept of decisions, and how what people said of them is learned."""
+
+    keep_tickets_days: int = 90
+    held_out_share: float = 0.05
+
+
+@dataclass(frozen=True)
 class Tracking:
     """Where MLflow keeps runs; null: no tracking."""
 
@@ -221,4 +229,5 @@ class Params:
     rescore: Rescore = field(default_factory=Rescore)
     gates: Gates = field(default_factory=Gates)
     explain: Explain = field(default_factory=Explain)
+    ledger: Ledger = field(default_factory=Ledger)
     tracking: Tracking = field(default_factory=Tracking)

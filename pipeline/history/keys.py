@@ -174,19 +174,22 @@ def keys_of(tickets: pd.DataFrame, settings: History) -> pd.DataFrame:
         `row` (position in `tickets`) and `key`; one row per ticket and key, a ticket's strongest first. A ticket
         without a row has an unknown customer.
     """
+    each = keys_each(_cells(tickets, "customer_id"), _cells(tickets, "customer_keys"), settings)
+    rows = [row for row, own in enumerate(each) for _ in own]
+    return keys_frame(rows, [one for own in each for one in own])
+
+
+def keys_each(ids: Sequence[str | None], others: Sequence[str | None], settings: History) -> list[list[str]]:
+    """`keys_of` of plain lists: each ticket's keys, the strongest first."""
     shared = shared_keys(settings.shared)
-    ids, others = _cells(tickets, "customer_id"), _cells(tickets, "customer_keys")
     of_id = {value: key("id", value) for value in set(ids)}
     of_others = {text: split_keys(text) for text in set(others)}
-    rows: list[int] = []
-    found: list[str] = []
-    for row, (value, text) in enumerate(zip(ids, others, strict=True)):
+    found: list[list[str]] = []
+    for value, text in zip(ids, others, strict=True):
         own, more = of_id[value], of_others[text]
         made = {*more, own} if own is not None and SHARED_ID not in more else set(more)
-        usable = sorted((k for k in made - shared if k != SHARED_ID), key=strength)
-        rows += [row] * len(usable)
-        found += usable
-    return keys_frame(rows, found)
+        found.append(sorted((k for k in made - shared if k != SHARED_ID), key=strength))
+    return found
 
 
 def keys_frame(rows: list[int], keys: list[str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Where a store lies: its URL becomes an engine with transactions, and every fault of a database a `StoreError`."""
+"""Where a store or a ledger lies: its URL becomes an engine with transactions, and every fault a `StoreError`."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _LOCK = 0x7472696167650001  # any number that nobody else locks by; it begins wi
 _FORMS = "sqlite:///FOLDER/FILE.db, FOLDER/FILE.db or postgresql://USER@HOST/DATABASE"
 
 _FAULTS = {
-    "SQLITE_BUSY": ("the store is locked by another process", "try again, or wait longer"),
-    "SQLITE_LOCKED": ("the store is locked by another process", "try again, or wait longer"),
+    "SQLITE_BUSY": ("the {thing} is locked by another process", "try again, or wait longer"),
+    "SQLITE_LOCKED": ("the {thing} is locked by another process", "try again, or wait longer"),
     "SQLITE_FULL": ("the disk is full", "make room; what was put before is safe"),
     "SQLITE_NOTADB": ("the file is no database", "check the path"),
-    "SQLITE_CORRUPT": ("the database is damaged", "take a copy from before, or put everything into a new store"),
+    "SQLITE_CORRUPT": ("the database is damaged", "take a copy from before, or put everything into a new {thing}"),
     "SQLITE_CANTOPEN": ("the database can't be opened", "check the path and who may read and write there"),
     "SQLITE_READONLY": ("the database can't be written", "check who may write the file and its folder"),
     "SQLITE_PERM": ("the database can't be opened", "check who may read and write there"),
     "SQLITE_IOERR": ("the disk can't be read or written", "check the disk; what was put before is safe"),
-    "SQLITE_ERROR": ("the database isn't as the store left it", "put everything into a new store"),
-    "55P03": ("the store is locked by another process", "try again, or wait longer"),
+    "SQLITE_ERROR": ("the database isn't as the {thing} left it", "put everything into a new {thing}"),
+    "55P03": ("the {thing} is locked by another process", "try again, or wait longer"),
     "53": ("the server has no room or connections left", "make room; what was put before is safe"),
     "25006": ("the database can't be written", "name a server that takes writes"),
     "42501": ("the database can't be written", "let this user create tables in the database"),
-    "42": ("the database isn't as the store left it", "put everything into a new database"),
+    "42": ("the database isn't as the {thing} left it", "put everything into a new database"),
     "57": ("the server has stopped", "start it; what was put before is safe"),
     "40": ("another process came in between", "try again"),
     "08": ("the server can't be reached", "check that it runs; what was put before is safe"),
@@ -46,15 +46,39 @@ _FAULTS = {
 
 
 @dataclass(frozen=True)
+class Thing:
+    """What lies at a place.
+
+    Attributes
+    ----------
+    name : str
+        As messages call it.
+    made : str
+        How one is made: what to do where there is none.
+    lock : int or None
+        By which a server keeps a second writer out; None: several may write at once.
+    """
+
+    name: str
+    made: str
+    lock: int | None = None
+
+
+HISTORY = Thing("store", "fill one by `triage remember RAW_DIR --history URL`", _LOCK)
+"""There is never a second writer of a history at the same time: every put adds to the desk's sums."""
+
+
+@dataclass(frozen=True)
 class Place:
     """An engine, and how it is named in messages: without user or password."""
 
     engine: Engine
     name: str
+    thing: Thing = HISTORY
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction; there is never a second writer at the same time: every put adds to the desk's sums.
+        """One transaction.
 
         Raises
         ------
@@ -63,7 +87,8 @@ class Place:
         with self.faults(), self.engine.connect() as connection:
             if self.engine.dialect.name == "postgresql":
                 with connection.execution_options(isolation_level="READ COMMITTED").begin():
-                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                    if self.thing.lock is not None:
+                        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self.thing.lock})")
                     yield connection
             else:
                 with connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin():
@@ -89,19 +114,22 @@ class Place:
         try:
             yield
         except sql.DBAPIError as error:
-            raise _fault(error, self.name) from None
+            raise _fault(error, self) from None
         except sql.TimeoutError:
-            what, do = "too many readers and writers at once", "try again, or open a store for each process"
+            what = "too many readers and writers at once"
+            do = f"try again, or open a {self.thing.name} for each process"
             raise StoreError(what, where=self.name, do=do) from None
 
 
-def place(url: str, *, timeout_seconds: float, there: bool = False) -> Place:
+def place(url: str, *, timeout_seconds: float, there: bool = False, thing: Thing = HISTORY) -> Place:
     """The engine for a URL; nothing is opened yet.
 
     Parameters
     ----------
     there : bool
         Whether a file has to be there: a database makes one otherwise.
+    thing : Thing
+        What lies there, or will.
 
     Raises
     ------
@@ -110,20 +138,20 @@ def place(url: str, *, timeout_seconds: float, there: bool = False) -> Place:
     """
     if "@" in url and "://" in url and "@" in url.partition("://")[2].rpartition("@")[0]:
         do = "put the password into PGPASSWORD or a password file, or write its @ as %40"
-        raise StoreError("the store's URL holds more than one @", got="not shown", do=do)
+        raise StoreError(f"the {thing.name}'s URL holds more than one @", got="not shown", do=do)
     if "://" not in url and url.endswith(".db"):
-        return _file(url, timeout_seconds, there=there)
+        return _file(url, timeout_seconds, there=there, thing=thing)
     try:
         parsed = make_url(url)
     except (sql.ArgumentError, ValueError):
-        raise StoreError("the store's URL can't be read", got="not shown", do=f"write {_FORMS}") from None
+        raise StoreError(f"the {thing.name}'s URL can't be read", got="not shown", do=f"write {_FORMS}") from None
     kind = parsed.get_backend_name()
     if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
-        return _file(str(parsed.database), timeout_seconds, there=there)
+        return _file(str(parsed.database), timeout_seconds, there=there, thing=thing)
     if kind == "postgresql" and parsed.drivername in ("postgresql", "postgresql+psycopg"):
-        return _server(parsed, timeout_seconds)
-    what = "a store must be a file" if kind == "sqlite" else "a store of an unknown kind"
-    raise StoreError(what, where="the store's URL", got=parsed.drivername, do=f"write {_FORMS}")
+        return _server(parsed, timeout_seconds, thing)
+    what = f"a {thing.name} must be a file" if kind == "sqlite" else f"a {thing.name} of an unknown kind"
+    raise StoreError(what, where=f"the {thing.name}'s URL", got=parsed.drivername, do=f"write {_FORMS}")
 
 
 def without_secrets(place: str) -> str:
@@ -131,34 +159,34 @@ def without_secrets(place: str) -> str:
     return "not shown: it may hold a password" if "@" in place else place or "nothing"
 
 
-def no_store(where: str) -> StoreError:
-    """What is said where somebody wants to read a store that isn't there."""
-    do = "check the name, or fill one by `triage remember RAW_DIR --history URL`"
-    return StoreError("there is no store", where=where, do=do)
+def no_store(where: str, thing: Thing = HISTORY) -> StoreError:
+    """What is said where somebody wants to read what isn't there."""
+    return StoreError(f"there is no {thing.name}", where=where, do=f"check the name, or {thing.made}")
 
 
-def _file(path: str, timeout_seconds: float, *, there: bool) -> Place:
+def _file(path: str, timeout_seconds: float, *, there: bool, thing: Thing) -> Place:
     folder, name = Path(path).parent, without_secrets(path)
     if not folder.is_dir():
         where = without_secrets(str(folder))
-        raise StoreError("the store's folder isn't there", where=where, got="no such folder", do="make it")
+        raise StoreError(f"the {thing.name}'s folder isn't there", where=where, got="no such folder", do="make it")
     if there and not Path(path).exists():
-        raise no_store(name)
+        raise no_store(name, thing)
     url = URL.create("sqlite", database=path)
     engine = create_engine(
         url, connect_args={"timeout": timeout_seconds, "isolation_level": None}, hide_parameters=True
     )
     event.listen(engine, "connect", partial(_durable, timeout_seconds))
     event.listen(engine, "begin", _begin)
-    return Place(engine, name)
+    return Place(engine, name, thing)
 
 
-def _server(url: URL, timeout_seconds: float) -> Place:
+def _server(url: URL, timeout_seconds: float, thing: Thing) -> Place:
     try:
         import_module("psycopg")
     except ImportError as error:
         do = "pip install 'triage-tickets[postgres]'"
-        raise StoreError("a store on PostgreSQL needs the extra `postgres`", got="no psycopg", do=do) from error
+        what = f"a {thing.name} on PostgreSQL needs the extra `postgres`"
+        raise StoreError(what, got="no psycopg", do=do) from error
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={
@@ -169,7 +197,7 @@ def _server(url: URL, timeout_seconds: float) -> Place:
         pool_pre_ping=True,
     )
     host = f"{url.host or 'localhost'}{f':{url.port}' if url.port else ''}"
-    return Place(engine, f"postgresql://{host}/{url.database or ''}")
+    return Place(engine, f"postgresql://{host}/{url.database or ''}", thing)
 
 
 def _durable(timeout_seconds: float, connection: sqlite3.Connection, _: Any) -> None:
@@ -190,9 +218,10 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
 
 
-def _fault(error: sql.DBAPIError, where: str) -> StoreError:
+def _fault(error: sql.DBAPIError, where: Place) -> StoreError:
     """The fault in our words; the code is the database's own."""
     code = str(getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or "no code")
     fits = [start for start in _FAULTS if code.startswith(start)]
     what, do = _FAULTS[max(fits, key=len)] if fits else ("the database refused", "see its own log")
-    return StoreError(what, where=where, got=code, do=do)
+    name = where.thing.name
+    return StoreError(what.format(thing=name), where=where.name, got=code, do=do.format(thing=name))

@@ -263,9 +263,14 @@ def texts(frame: pd.DataFrame, name: str) -> list[Any]:
     return [_text(value) for value in told]
 
 
+def storable(value: str | None) -> str | None:
+    """A text without the characters that UTF-8 or PostgreSQL can't hold."""
+    return value if value is None or _plain(value) else _UNSTORABLE.sub("", value)
+
+
 def _text(value: Any) -> str | None:
     if isinstance(value, str):
-        return value if _plain(value) else _UNSTORABLE.sub("", value)
+        return storable(value)
     return None if value is None or value is pd.NA or value != value else str(value)
 
 

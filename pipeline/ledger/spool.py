@@ -1,0 +1,243 @@
+"""What the ledger couldn't take, in a local file: on the disk before it is acknowledged, put in later, exactly once.
+
+A line is one decision or one piece of feedback as JSON. Replaying moves the file aside first, so that writers never
+wait for the ledger; a file that a crash left aside is put in first. What went in twice is one row, thanks to its key.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from sqlalchemy import make_url
+
+from pipeline.errors import OutputError
+from pipeline.ledger.decisions import Decision, as_json
+from pipeline.ledger.feedback import Feedback
+
+_AT_ONCE = 500
+_TIMES = ("as_of", "decided_at", "given_at")
+
+TakeIn = Callable[[Sequence[Decision], Sequence[Feedback]], int]
+"""Where a spool is replayed into: `Ledger.take_in`."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of a replay.
+
+    Attributes
+    ----------
+    lines : int
+        Decisions and pieces of feedback that are in the ledger now.
+    new : int
+        Those of them that weren't in it before.
+    damaged : int
+        Lines that a kill cut off: nobody was told that they were written. They are dropped.
+    """
+
+    lines: int = 0
+    new: int = 0
+    damaged: int = 0
+
+    def __add__(self, other: Replayed) -> Replayed:
+        """Both together."""
+        return Replayed(self.lines + other.lines, self.new + other.new, self.damaged + other.damaged)
+
+
+@dataclass(frozen=True)
+class Spool:
+    """An append-only file of JSON lines; several processes may write one.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder must be there.
+    """
+
+    path: Path
+
+    @property
+    def aside(self) -> Path:
+        """Where the file lies while it is replayed."""
+        return self.path.with_name(f"{self.path.name}.replaying")
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something waits to be put into the ledger."""
+        return any(_size(path) for path in (self.path, self.aside))
+
+    def append(self, decisions: Sequence[Decision] = (), feedback: Sequence[Feedback] = ()) -> None:
+        """Write lines; they are on the disk when this returns.
+
+        Raises
+        ------
+        OutputError
+            The disk is full, or the folder is gone or closed; nothing of it is left then.
+        """
+        data = b"".join([_line("decision", one) for one in decisions] + [_line("feedback", one) for one in feedback])
+        try:
+            with self._opened() as handle:
+                _append(handle, data)
+        except OSError as error:
+            got, do = os.strerror(error.errno or 0), "make room, or check the folder and its permissions"
+            raise OutputError("the spool can't be written", where=self.path.name, got=got, do=do) from error
+
+    def replay(self, take_in: TakeIn) -> Replayed:
+        """Put everything in, in its order; another process that is at it already is left alone.
+
+        Raises
+        ------
+        StoreError
+            The ledger can't take it (yet); the rest waits.
+        OutputError
+            The spool can't be read.
+        """
+        try:
+            told = self._put_in(take_in)
+            while self._move_aside():
+                told += self._put_in(take_in)
+        except OSError as error:
+            got, do = os.strerror(error.errno or 0), "check the file and its permissions"
+            raise OutputError("the spool can't be read", where=self.path.name, got=got, do=do) from error
+        return told
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The file under its own name, made where there is none, locked against other writers."""
+        while True:
+            new = not self.path.exists()
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                if not _is_named(handle, self.path):  # it was moved aside while we waited for it
+                    continue
+                if new:
+                    _sync_folder(self.path.parent)
+                yield handle
+                return
+            finally:
+                os.close(handle)
+
+    def _move_aside(self) -> bool:
+        """Give the file its other name; False where there is nothing to move, or another process has been quicker."""
+        if not _size(self.path):
+            return False
+        with self._opened():
+            try:
+                os.link(self.path, self.aside)  # never over a file that is there already
+            except FileExistsError:
+                return False
+            self.path.unlink()
+            _sync_folder(self.path.parent)
+        return True
+
+    def _put_in(self, take_in: TakeIn) -> Replayed:
+        try:
+            stream = self.aside.open("rb")
+        except FileNotFoundError:
+            return Replayed()
+        with stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Replayed()
+            if not _is_named(stream.fileno(), self.aside):
+                return Replayed()
+            told = Replayed()
+            for lines in _batches(stream):
+                whole = [one for one in map(_whole, lines) if one is not None]
+                decisions = [one for one in whole if isinstance(one, Decision)]
+                new = take_in(decisions, [one for one in whole if isinstance(one, Feedback)])
+                told += Replayed(len(whole), new, len(lines) - len(whole))
+            self.aside.unlink()
+            _sync_folder(self.path.parent)
+        return told
+
+
+def spool_of(url: str, folder: Path) -> Spool:
+    """The spool of a ledger: beside its file, or, where it is on a server, in a folder of the door's own."""
+    if "://" not in url:
+        return Spool(Path(f"{url}.spool.jsonl"))
+    found = make_url(url)
+    if found.get_backend_name() == "sqlite" and found.database:
+        return Spool(Path(f"{found.database}.spool.jsonl"))
+    return Spool(folder / "ledger.spool.jsonl")
+
+
+def _append(handle: int, data: bytes) -> None:
+    size = os.fstat(handle).st_size
+    if size and os.pread(handle, 1, size - 1) != b"\n":  # a writer was killed within its line: ours is no part of it
+        data = b"\n" + data
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(handle, size)
+        raise
+
+
+def _line(name: str, one: Decision | Feedback) -> bytes:
+    told = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in vars(one).items()}
+    return as_json({name: told}).encode() + b"\n"
+
+
+def _whole(line: bytes) -> Decision | Feedback | None:
+    """What a line tells; None for one that was cut off."""
+    try:
+        record = json.loads(line)
+        if "decision" in record:
+            told = _timed(record["decision"])
+            return Decision(**told | {"customer_keys": tuple(told["customer_keys"])})
+        return Feedback(**_timed(record["feedback"]))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _timed(told: dict[str, Any]) -> dict[str, Any]:
+    times = {name: datetime.fromisoformat(told[name]) for name in _TIMES if told.get(name) is not None}
+    return told | times
+
+
+def _batches(stream: BinaryIO) -> Iterator[list[bytes]]:
+    lines: list[bytes] = []
+    for line in stream:
+        if line.strip():
+            lines.append(line)
+        if len(lines) == _AT_ONCE:
+            yield lines
+            lines = []
+    if lines:
+        yield lines
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _is_named(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
