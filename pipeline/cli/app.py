@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline import __version__
-from pipeline.cli import imports, ledger, open_tickets, remember, sample, score, stages, view
+from pipeline.cli import imports, ledger, open_tickets, remember, sample, score, serve, stages, view
 from pipeline.errors import TriageError
 
 FAULT_OF_OURS = 3
@@ -59,12 +59,14 @@ for _verb in (
     app.command()(_verb)
 app.command()(remember.remember)
 app.command()(score.score)
+app.command()(serve.serve)
 app.command()(open_tickets.rescore)
 app.command()(open_tickets.order)
 app.command()(open_tickets.follow)
 app.command()(view.view)
 app.add_typer(imports.app, name="import")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(serve.keys, name="keys")
 
 
 def main() -> NoReturn:
