@@ -29,7 +29,7 @@ from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
 from pipeline.tickets.schema import schema_hash
 
-FORMAT = 3
+FORMAT = 4
 """Raised when stored parts come to mean something else, so that an older scorer is refused and not misread."""
 
 CHECKED_LIBRARIES = ("sklearn", "numpy")
@@ -245,7 +245,7 @@ class Scorer:
         suggested: list[list[dict[str, Any]]] = [[] for _ in range(n)]
         asked = None
         if models.articles is not None:
-            asked = Asked.of(parsed.iloc[rows], ticket_vectors(blocks))
+            asked = Asked.of(parsed.iloc[rows], ticket_vectors(blocks), product=self.settings.articles.product)
             suggested = models.articles.suggest(asked)
         answer.put("articles", rows, suggested)
         answer.put("similar", rows, [[] for _ in range(n)])

@@ -107,6 +107,7 @@ class Articles:
     lost: float = 0.02
     passage_words: int = 90
     max_citations: int = 5_000
+    product: str | None = None
 
 
 @dataclass(frozen=True)
