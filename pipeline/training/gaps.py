@@ -90,10 +90,8 @@ def gaps_among(
     codes, kinds = _codes([topics[row] for row in lacks], lacking, scorer.settings.seed)
     said, nearest = _words(parsed["text"].tolist(), lacks, codes), _nearest(model, lacking.asked, codes, len(kinds))
     found = [
-        lacking.gap(
-            np.flatnonzero(codes == code), topic, language, () if language else said.get(code, ()), nearest[code]
-        )
-        for code, (topic, language) in enumerate(kinds)
+        lacking.gap(np.flatnonzero(codes == code), kind, () if kind[1] else said.get(code, ()), nearest[code])
+        for code, kind in enumerate(kinds)
     ]
     first, last = _dates(parsed["created_at"])
     return Gaps(
@@ -149,10 +147,19 @@ class _Lacking:
         """Some of the tickets as one gap, of a kind: topic and language."""
         hours = self.hours[rows][~np.isnan(self.hours[rows])]
         middle = rows[middle_first(self.asked.vectors[rows])][:EXAMPLES]
+        (topic, language), (article_id, title, probability) = kind, nearest
         return Gap(
-            *kind, words, len(rows), float(np.mean(self.likeliest[rows] == 0.0)),
-            float(np.median(hours)) if len(hours) else None, tuple(self.parsed["ticket_id"].iloc[middle]), *nearest,
-        )  # fmt: skip
+            topic=topic,
+            language=language,
+            words=words,
+            tickets=len(rows),
+            none_fits=float(np.mean(self.likeliest[rows] == 0.0)),
+            waiting_hours=float(np.median(hours)) if len(hours) else None,
+            examples=tuple(self.parsed["ticket_id"].iloc[middle]),
+            article_id=article_id,
+            title=title,
+            probability=probability,
+        )
 
 
 def _lacking(
