@@ -12,7 +12,7 @@
     ├── ScorerError                     a scorer folder that can't be used
     │   ├── IntegrityError              a changed byte, a class not on the list, a bad signature
     │   └── VersionError                made by another schema or library version
-    ├── RefusedError           exit 1   too many rows were refused
+    ├── RefusedError           exit 1   too many rows were refused, or decisions couldn't be kept
     └── GateError              exit 1   nothing left to assemble, or nothing replaced
 
 A wrong *table* raises one of these. A bad *row* never raises: it gets one of the `ROW_CODES`, is kept and counted.
@@ -82,7 +82,7 @@ class VersionError(ScorerError):
 
 
 class RefusedError(TriageError):
-    """More rows were refused than `--max-refused` allows."""
+    """More rows were refused than `--max-refused` allows, or decisions couldn't be kept."""
 
     exit_code = 1
 

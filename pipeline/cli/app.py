@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline import __version__
-from pipeline.cli import articles, imports, ledger, open_tickets, remember, sample, score, serve, stages, view
+from pipeline.cli import articles, imports, ledger, open_tickets, remember, replay, sample, score, serve, stages, view
 from pipeline.errors import TriageError
 
 FAULT_OF_OURS = 3
@@ -60,6 +60,7 @@ for _verb in (
 app.command()(remember.remember)
 app.command()(score.score)
 app.command()(serve.serve)
+app.command()(replay.replay)
 app.command()(open_tickets.rescore)
 app.command()(open_tickets.order)
 app.command()(open_tickets.follow)
