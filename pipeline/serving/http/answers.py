@@ -158,26 +158,35 @@ class Loaded:
         return [group for _, group in groups]
 
     def _ids(self, asks: Sequence[Ask]) -> list[set[str]]:
-        name = "ticket_id" if self.mapping is None else str(self.mapping.ticket_id)
+        if self.mapping is None:
+            values = [[r.values for r in ask.records if isinstance(r.values, dict)] for ask in asks]
+            return [{i for own in each if (i := own.get("ticket_id"))} for each in values]
+        name = str(self.mapping.ticket_id)
         frames = [with_inner(records, [name]) for records in _frames(asks)]
         ids = list(chain.from_iterable(f[name] if name in f else [None] * len(f) for f in frames))
         return [{i for i in ids[begin:end] if isinstance(i, str)} for begin, end in _ends(asks)]
 
     def _scored(self, asks: Sequence[Ask], explain: bool, now: pd.Timestamp) -> list[Said]:
         """Answers of requests that name no ticket twice between them."""
-        reader = TableReader(
-            self.mapping, now=now, max_characters=self.scorer.settings.tickets.max_characters, checked={SOURCE}
-        )
-        columns = self.mapping.ticket_columns() if self.mapping else ()
-        read = [reader.tickets(with_inner(r, columns), SOURCE, json_like=True) for r in _frames(asks)]
-        if not read:
-            read = [reader.tickets(pd.DataFrame({"error": pd.Series(dtype="str")}), SOURCE, json_like=True)]
-        tickets = _dated(read[0] if len(read) == 1 else pd.concat(read), asks)
+        limit = self.scorer.settings.tickets.max_characters
+        tickets = _dated(read_records([r for ask in asks for r in ask.records], self.mapping, now, limit), asks)
         scored = Remembering(self.scorer, self.past, Moment()).score(tickets, explain=explain)
         if len(scored) != len(tickets):
             raise ScorerError("the scorer lost rows", got=f"{len(scored)} of {len(tickets)}", do="report this")
         together = Scored(self, tickets, sink.records(scored))
         return [Said(together, begin, end) for begin, end in _ends(asks)]
+
+
+def read_records(
+    records: Sequence[Record], mapping: Mapping | None, now: pd.Timestamp, max_characters: int
+) -> pd.DataFrame:
+    """Tickets of records, as batch scoring reads them from a file."""
+    reader = TableReader(mapping, now=now, max_characters=max_characters, checked={SOURCE})
+    if mapping is None or not records:
+        return reader.tickets_of(records if mapping is None else (), SOURCE)
+    columns, frames = mapping.ticket_columns(), frames_of(iter(records), len(records))
+    read = [reader.tickets(with_inner(frame, columns), SOURCE, json_like=True) for frame in frames]
+    return read[0] if len(read) == 1 else pd.concat(read)
 
 
 def wanted(mapping: Mapping | None) -> frozenset[str]:

@@ -8,16 +8,15 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.config import Tickets
 from pipeline.history.record import Roles, known_tickets
 from pipeline.history.store import Put, Store
-from pipeline.serving.http.answers import SOURCE
+from pipeline.serving.http.answers import SOURCE, read_records
 from pipeline.serving.http.body import items_of, parse_json, ticket_records
 from pipeline.serving.http.limits import Limits
 from pipeline.sources.event_mapping import parse_event_mapping
 from pipeline.sources.event_table import EventReader
 from pipeline.sources.mapping import Mapping
-from pipeline.sources.nested import with_inner
-from pipeline.sources.reader import TableReader
 from pipeline.tickets import schema
 from pipeline.tickets.json_records import record_of
 from pipeline.tickets.records import Record, frames_of
@@ -103,12 +102,7 @@ def put_in(store: Store, happened: Happenings, mapping: Mapping | None, *, now: 
 def _tickets(
     records: Sequence[Record], mapping: Mapping | None, now: pd.Timestamp
 ) -> tuple[pd.DataFrame, list[str | None]]:
-    reader = TableReader(mapping, now=now, checked={SOURCE})
-    columns = mapping.ticket_columns() if mapping else ()
-    read = [reader.tickets(with_inner(r, columns), SOURCE, json_like=True) for r in _frames(records)]
-    if not read:
-        return schema.empty("tickets"), []
-    tickets = pd.concat(read) if len(read) > 1 else read[0]
+    tickets = read_records(records, mapping, now, Tickets.max_characters)
     codes = [code if isinstance(code, str) else None for code in tickets["error"]]
     return tickets[tickets["error"].isna().to_numpy(bool)], codes
 

@@ -159,7 +159,7 @@ def test_while_the_ledger_is_locked_scoring_goes_on_and_the_spool_is_put_in_late
     finally:
         lock.execute("ROLLBACK")
         lock.close()
-    served.until(lambda: kept(folder, "Z-50"))
+    served.until(lambda: kept(folder, "Z-50") and client.get("/v1/tickets/Z-50").json()["feedback"])
     assert client.get("/v1/tickets/Z-50").json()["feedback"][0]["value"] == "billing"
 
 
