@@ -25,7 +25,7 @@ export PIP_NO_INPUT = 1
 help:
 	@sed -n 's/^# \{0,1\}//;1,11p' Makefile
 
-setup: $(PARTS)
+setup: $(PARTS) .venv/.http
 	@echo "· ready: $(BIN)/triage"
 
 .venv/bin/python:
@@ -43,16 +43,22 @@ setup: $(PARTS)
 	@$(PIP) --editable '.[encoder]'
 	@touch $@
 
+.venv/.http: .venv/.base
+	@echo "· installing the service (FastAPI, uvicorn)"
+	@$(PIP) --editable '.[http]'
+	@touch $@
+
 .venv/.dev: $(PARTS)
 	@echo "· installing what tests need (pytest, mypy, MLflow, DVC, …)"
-	@$(PIP) --editable '.[dev,tracking,dvc]'
+	@$(PIP) --editable '.[dev,http,tracking,dvc]'
 	@touch $@
 
 test: .venv/.dev
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 DEMO := demo
-demo: setup
+demo: $(PARTS)
+	@echo "· ready: $(BIN)/triage"
 	@echo "· a synthetic helpdesk: a year of tickets, and three days of new ones"
 	@$(BIN)/triage sample --out $(DEMO)/helpdesk --force
 	@printf 'encoder: {name: $(ENCODER)}\ntracking: {uri: null}\n' > $(DEMO)/params.yaml

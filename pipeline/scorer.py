@@ -250,7 +250,9 @@ class Scorer:
         answer.put("summary", rows, self._summaries(tickets, blocks))
         suggested: list[list[dict[str, Any]]] = [[] for _ in range(n)]
         similar = suggested
-        asked = Asked.of(tickets, ticket_vectors(blocks)) if models.articles or models.replies else None
+        asked = None
+        if models.articles is not None or models.replies is not None:
+            asked = Asked.of(tickets, ticket_vectors(blocks), product=self.settings.articles.product)
         if models.articles is not None and asked is not None:
             suggested = models.articles.suggest(asked)
             answer.put("auto_answer", rows, models.articles.auto_answers(suggested))

@@ -18,6 +18,7 @@ from pipeline.artifact import State
 from pipeline.calibration import sigmoid
 from pipeline.features.build import Blocks
 from pipeline.history.log import DAY, NEVER, moments, objects
+from pipeline.tickets.schema import FIELD_PREFIX
 
 MEASURES = ("passage", "article", "words", "popular")
 """What an article is measured by: cosine of its best passage and of its mean, ln(1 + BM25) of its best passage, and how
@@ -73,6 +74,8 @@ class Asked(NamedTuple):
         As of when, in microseconds; `NEVER` where there are no times.
     vectors : ndarray or csr_matrix, n rows
         `ticket_vectors`.
+    products : sequence of n str or None
+        What each is about; empty where nobody says so.
     """
 
     ids: Sequence[str]
@@ -80,16 +83,19 @@ class Asked(NamedTuple):
     languages: Sequence[str | None]
     at: np.ndarray
     vectors: Any
+    products: Sequence[str | None] = ()
 
     @classmethod
-    def of(cls, tickets: pd.DataFrame, vectors: Any) -> Asked:
-        """Parsed tickets, as of their `as_of` where they have one, else their creation."""
+    def of(cls, tickets: pd.DataFrame, vectors: Any, *, product: str | None = None) -> Asked:
+        """Parsed tickets, as of their `as_of` where they have one, else their creation; `product` names a field."""
         at = moments(tickets["created_at"])
         if "as_of" in tickets:
             given = moments(tickets["as_of"])
             at = np.where(given == NEVER, at, given)
         ids, texts, languages = (objects(tickets[name]).tolist() for name in ("ticket_id", "text", "language"))
-        return cls([name or "" for name in ids], [text or "" for text in texts], languages, at, vectors)
+        said = tickets.get(f"{FIELD_PREFIX}{product}") if product else None
+        products = () if said is None else objects(said).tolist()
+        return cls([name or "" for name in ids], [text or "" for text in texts], languages, at, vectors, products)
 
     def pieces(self) -> Iterator[tuple[slice, Asked]]:
         """A few tickets at a time: memory grows with the knowledge base, not with the batch."""
@@ -144,7 +150,7 @@ class ArticleModel:
             meaning = self.index.best(self.index.meanings(asked.vectors))
             measures = [meaning, np.asarray(asked.vectors @ self.index.centres.T), *measures]
         content = np.stack(measures, axis=-1).astype(np.float64)
-        return Seen(content, near, before, known.article, self.index.fitting(asked.languages))
+        return Seen(content, near, before, known.article, self.index.fitting(asked.languages, asked.products))
 
     def suggest(self, asked: Asked) -> list[list[dict[str, Any]]]:
         """For each ticket the articles, the likeliest first; an empty list where none fits."""

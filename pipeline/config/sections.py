@@ -110,6 +110,7 @@ class Articles:
     reply: float = 0.6
     max_answers: int = 10_000
     auto_answer: float | None = 0.9
+    product: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pipeline.history.keys import is_account, keys_frame, keys_of, shared_keys, 
 from pipeline.tickets.redact import redact
 from pipeline.tickets.times import NO_TIME
 
-__all__ = ["LINKS", "Identities", "Link", "by_row", "keys_of", "links", "pseudonyms"]
+__all__ = ["LINKS", "Identities", "Link", "by_row", "keys_of", "links", "pseudonym", "pseudonyms"]
 
 LINKS = ("key_a", "key_b", "at", "ticket_id")
 """Columns of a frame of links; `at` in microseconds since 1970, `NO_TIME`: from always."""
@@ -47,7 +47,7 @@ def pseudonyms(ids: pd.Series) -> pd.Series:
     ids : Series of str
         Null stays null.
     """
-    kept = {value: _pseudonym(value) for value in ids.dropna().unique()}
+    kept = {value: pseudonym(value) for value in ids.dropna().unique()}
     return ids.map(kept).astype("str")
 
 
@@ -234,7 +234,8 @@ class Identities:
         return len(met) > self.limit
 
 
-def _pseudonym(value: str) -> str:
+def pseudonym(value: str) -> str:
+    """One id as it is stored: see `pseudonyms`."""
     if redact(value) == value:
         return value
     return "person-" + hashlib.sha256(value.strip().casefold().encode()).hexdigest()[:16]

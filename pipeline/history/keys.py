@@ -218,19 +218,27 @@ def customer_keys(
     dict of str to int
         How many values gave no key: `shared_mailboxes`, and `odd_customer_addresses`, which can't be read.
     """
+    columns = {kind: [column.tolist() for column in some] for kind, some in addresses.items()}
+    texts, counts = keys_texts(ids.tolist(), columns, given.tolist())
+    return pd.Series(texts, index=ids.index, dtype="str"), counts
+
+
+def keys_texts(
+    ids: Sequence[object], addresses: Mapping[Kind, Sequence[Sequence[object]]], given: Sequence[object]
+) -> tuple[list[str | None], dict[str, int]]:
+    """`customer_keys` of plain lists."""
     counts: Counter[str] = Counter()
     parts = [_each(given, split_keys), _each(ids, _keys_of_id)]
     counts["shared_mailboxes"] += sum(SHARED_ID in found for found in parts[1])
     for kind, columns in addresses.items():
         for column in columns:
             parts.append(_each(column, partial(_keys_of, kind)))
-            for value, found in zip(column.tolist(), parts[-1], strict=True):
+            for value, found in zip(column, parts[-1], strict=True):
                 if isinstance(value, str) and not found:
                     odd = normalise(kind, value) is None
                     counts["odd_customer_addresses" if odd else "shared_mailboxes"] += 1
     rows = [{k for found in row for k in found} for row in zip(*parts, strict=True)]
-    texts = [" ".join(sorted(row, key=strength)) or None for row in rows]
-    return pd.Series(texts, index=ids.index, dtype="str"), dict(+counts)
+    return [" ".join(sorted(row, key=strength)) or None for row in rows], dict(+counts)
 
 
 def _cells(tickets: pd.DataFrame, name: str) -> list[str | None]:
@@ -291,7 +299,7 @@ def _keys_of_id(value: str) -> tuple[str, ...]:
     return _keys_of("phone", value) if redact(value.strip()) == "[PHONE]" else ()
 
 
-def _each(values: pd.Series, made: Callable[[str], tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """What is made of each value; equal ones are looked at once, and null gives nothing."""
-    found = {value: made(value) for value in values.dropna().unique()}
-    return [found.get(value, ()) for value in values.tolist()]
+def _each(values: Sequence[object], made: Callable[[str], tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """What is made of each value; equal ones are looked at once, and what is no text gives nothing."""
+    found = {value: made(value) for value in dict.fromkeys(values) if isinstance(value, str)}
+    return [found.get(value, ()) if isinstance(value, str) else () for value in values]

@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -84,6 +84,16 @@ def whole(scored: pd.DataFrame, form: Format, levels: Sequence[str], columns: Co
         return bytes(buffer.getvalue())
     header = _csv_header(columns) if form.kind == "csv" else b""
     return (_gzip(header) if form.gzipped else header) + _text(scored, form, columns)
+
+
+def records(scored: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each row as the object that stands in JSON Lines."""
+    return list(_records([_plain(scored[c.name], c.kind) for c in schema.SCORED], schema.SCORED))
+
+
+def json_line(record: Mapping[str, Any]) -> str:
+    """A record of `records` as JSON Lines have it."""
+    return _as_json(record)
 
 
 def assemble(
@@ -184,10 +194,13 @@ def _json_value(value: Any) -> Any:
 _as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_value).encode
 
 
-def _json_lines(values: list[list[Any]], columns: Columns) -> bytes:
+def _records(values: list[list[Any]], columns: Columns) -> Iterator[dict[str, Any]]:
     names = [c.name for c in columns]
-    lines = (_as_json(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True))
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    return (dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
+
+
+def _json_lines(values: list[list[Any]], columns: Columns) -> bytes:
+    return "".join(f"{_as_json(record)}\n" for record in _records(values, columns)).encode("utf-8", "replace")
 
 
 def _csv_lines(values: list[list[Any]], columns: Columns) -> bytes:

@@ -6,24 +6,29 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from pipeline.config import Tickets
 from pipeline.errors import InputError
-from pipeline.history.identity import pseudonyms
-from pipeline.history.keys import customer_keys
+from pipeline.history.identity import pseudonym
+from pipeline.history.keys import keys_texts
 from pipeline.sources.mapping import Mapping, TimeColumn, check, nearest_columns
 from pipeline.sources.nested import with_inner
-from pipeline.sources.rows import Columns, IdsSeen, redacted
+from pipeline.sources.rows import Cells, IdsSeen, each
 from pipeline.tickets import schema
 from pipeline.tickets.files import read_records
 from pipeline.tickets.language import normalise
+from pipeline.tickets.records import ROW, Record, encodable
+from pipeline.tickets.redact import redact
 from pipeline.tickets.schema import FIELD_PREFIX, UNDETERMINED
-from pipeline.tickets.times import read_times
+from pipeline.tickets.times import NO_TIME, read_moments
 
 CHUNK_ROWS = 2_000
 _JSON_NAMES = (".jsonl", ".ndjson", ".json")
+_OWN_KEYS = ("customer_keys", "as_of")
 _OWN_TEXT = ("subject", "body", "customer_id", "channel", "language")
 
 
@@ -119,62 +124,92 @@ class TableReader:
         if self.mapping is not None and name not in self.checked:
             _check_tickets(mapping, records, name, json_like=json_like)
         self.checked.add(name)
-        rows = pd.Series([f"{name}:row-{n}" for n in records.index], index=records.index, dtype="str")
-        column = Columns(records, mapping.missing)
-        times, time_codes = self._times(column, mapping.created_at)
-        ids = self._ids(column, mapping, rows)
-        cells = {
-            "ticket_id": ids,
-            "created_at": times,
-            "subject": column(mapping.subject),
-            "body": _joined([column(name) for name in mapping.body], records.index),
-            "customer_id": pseudonyms(column(mapping.customer_id)),
-            "customer_keys": self._customer_keys(column, mapping),
-            "channel": column(mapping.channel),
-            "language": _languages(column(mapping.language)),
-            "source": rows,
+        wanted = {*mapping.ticket_columns(), *_OWN_KEYS}
+        columns = {str(c): records[c].tolist() for c in records.columns if c in wanted}
+        read = self._read(columns, records["error"].tolist(), mapping, name, rows=records.index.tolist())
+        return read.set_index(records.index)
+
+    def tickets_of(self, records: Sequence[Record], name: str) -> pd.DataFrame:
+        """The same of a few records in our own schema, without a frame of raw text in between."""
+        names = dict.fromkeys(n for r in records if isinstance(r.values, dict) for n in r.values)
+        values: list[dict[str, str | None]] = [r.values if isinstance(r.values, dict) else {} for r in records]
+        columns = {n: [encodable(row.get(n)) for row in values] for n in names}
+        mapping = own_mapping(list(columns), name, first=False)
+        rows = range(1, len(records) + 1)
+        return self._read(columns, [r.error for r in records], mapping, name, rows=rows).set_index(
+            pd.RangeIndex(1, len(records) + 1, name=ROW)
+        )
+
+    def _read(
+        self,
+        columns: dict[str, list[Any]],
+        unreadable: Sequence[object],
+        mapping: Mapping,
+        name: str,
+        *,
+        rows: Sequence[int],
+    ) -> pd.DataFrame:
+        cell = Cells(columns, len(rows), mapping.missing)
+        own = [f"{name}:row-{n}" for n in rows]
+        created, codes = self._times(cell, mapping.created_at)
+        texts: dict[str, list[str | None]] = {
+            "ticket_id": self._ids(cell, mapping, own),
+            "subject": cell(mapping.subject),
+            "body": _joined([cell(n) for n in mapping.body], len(rows)),
+            "customer_id": each(cell(mapping.customer_id), pseudonym),
+            "customer_keys": self._customer_keys(cell, mapping),
+            "channel": cell(mapping.channel),
+            "language": each(cell(mapping.language), _language),
+            "source": [*own],
         }
         prefix = "" if self.mapping is None else FIELD_PREFIX
-        cells |= {prefix + f: redacted(column(f)) for f in mapping.fields}
-        if self.mapping is None and "as_of" in records:
-            cells["as_of"], as_of_codes = self._times(column, TimeColumn("as_of"))
-            time_codes = time_codes.where(time_codes.notna(), as_of_codes)
-        frame = schema.conform(pd.DataFrame(cells, index=records.index), "tickets")
-        return self._coded(frame, records["error"], time_codes)
+        texts |= {prefix + f: each(cell(f), redact) for f in mapping.fields}
+        times = {"created_at": created}
+        if self.mapping is None and "as_of" in columns:
+            times["as_of"], late = self._times(cell, TimeColumn("as_of"))
+            codes = [code or other for code, other in zip(codes, late, strict=True)]
+        texts["error"] = self._coded(texts, [e if isinstance(e, str) else None for e in unreadable], codes)
+        return _frame(texts, times)
 
-    def _times(self, column: Columns, time: TimeColumn | None) -> tuple[pd.Series, pd.Series]:
-        values = column(time.column if time else None)
-        times, codes, counts = read_times(
-            values, dayfirst=bool(time and time.dayfirst), timezone=time.timezone if time else None, now=self.now
+    def _times(self, cell: Cells, time: TimeColumn | None) -> tuple[Any, list[str | None]]:
+        """Microseconds since 1970, and codes."""
+        moments, codes, counts = read_moments(
+            cell(time.column if time else None),
+            dayfirst=bool(time and time.dayfirst),
+            timezone=time.timezone if time else None,
+            now=self.now,
         )
         self.counts.update({f"{k}_times": v for k, v in counts.items()})
-        return times, codes
+        return moments, codes
 
-    def _customer_keys(self, column: Columns, mapping: Mapping) -> pd.Series:
-        addresses = {kind: [column(name) for name in names] for kind, names in mapping.customer.items()}
-        given = column("customer_keys" if self.mapping is None else None)
-        keys, counts = customer_keys(column(mapping.customer_id), addresses, given)
+    def _customer_keys(self, cell: Cells, mapping: Mapping) -> list[str | None]:
+        addresses = {kind: [cell(name) for name in names] for kind, names in mapping.customer.items()}
+        given = cell("customer_keys" if self.mapping is None else None)
+        keys, counts = keys_texts(cell(mapping.customer_id), addresses, given)
         self.counts.update(counts)
         return keys
 
-    def _ids(self, column: Columns, mapping: Mapping, rows: pd.Series) -> pd.Series:
+    def _ids(self, cell: Cells, mapping: Mapping, own: list[str]) -> list[str | None]:
         if mapping.ticket_id is not None:
-            return column(mapping.ticket_id)
-        return rows if self.prefixed else rows.str.rsplit(":", n=1).str[-1]
+            return cell(mapping.ticket_id)
+        return [*own] if self.prefixed else [row.rsplit(":", 1)[-1] for row in own]
 
-    def _coded(self, frame: pd.DataFrame, unreadable: pd.Series, time_codes: pd.Series) -> pd.DataFrame:
-        readable = unreadable.isna().to_numpy(bool)
-        ids = pd.Series(None, index=frame.index, dtype="str")
-        ids[readable] = self.seen.codes(frame["ticket_id"][readable])
-        length = frame["subject"].str.len().fillna(0) + frame["body"].str.len().fillna(0)
-        too_long = (length > self.max_characters).to_numpy(bool)
-        error = unreadable.where(~readable, ids)
-        error = error.where(error.notna(), time_codes)
-        error = error.mask(error.isna() & too_long, "text_too_long")
-        for name in ("subject", "body"):
-            frame[name] = frame[name].mask(too_long)
-        frame["ticket_id"] = frame["ticket_id"].where(readable)
-        return frame.assign(error=error.astype("str"))
+    def _coded(
+        self, texts: dict[str, list[str | None]], unreadable: list[str | None], time_codes: list[str | None]
+    ) -> list[str | None]:
+        """The first code that fits each row; what can't be read has no id, and what is too long no text."""
+        ids, subjects, bodies = texts["ticket_id"], texts["subject"], texts["body"]
+        errors: list[str | None] = []
+        for row, code in enumerate(unreadable):
+            if code is None:
+                code = self.seen.code(ids[row]) or time_codes[row]
+            else:
+                ids[row] = None
+            if len(subjects[row] or "") + len(bodies[row] or "") > self.max_characters:
+                subjects[row] = bodies[row] = None
+                code = code or "text_too_long"
+            errors.append(code)
+        return errors
 
 
 def own_mapping(columns: Sequence[str] | pd.Index, where: str, *, first: bool = True) -> Mapping:
@@ -209,19 +244,31 @@ def own_mapping(columns: Sequence[str] | pd.Index, where: str, *, first: bool = 
     )
 
 
-def _joined(parts: list[pd.Series], index: pd.Index) -> pd.Series:
+def _frame(texts: dict[str, list[str | None]], times: dict[str, Any]) -> pd.DataFrame:
+    """A frame as `schema.conform` makes it, and `error` at its end."""
+    names = [*schema.names("tickets"), *(["as_of"] if "as_of" in times else [])]
+    names += [*sorted(n for n in texts if n.startswith(FIELD_PREFIX)), "error"]
+    arrays = {n: _moments(times[n]) if n in times else pa.array(texts[n], pa.string()) for n in names}
+    frame: pd.DataFrame = pa.table(arrays).to_pandas(use_threads=False)
+    return frame
+
+
+def _moments(microseconds: Any) -> pa.Array:
+    return pa.array(microseconds, pa.timestamp("us", "UTC"), mask=microseconds == NO_TIME)
+
+
+def _joined(parts: list[list[str | None]], size: int) -> list[str | None]:
     """Texts joined by line ends, in order, empty ones left out."""
     if len(parts) == 1:
         return parts[0]
-    rows = zip(*parts, strict=True) if parts else ([] for _ in index)
-    texts = ["\n".join(p for p in row if isinstance(p, str)) or None for row in rows]
-    return pd.Series(texts, index=index, dtype="str")
+    rows = zip(*parts, strict=True) if parts else ((),) * size
+    return ["\n".join(p for p in row if p is not None) or None for row in rows]
 
 
-def _languages(values: pd.Series) -> pd.Series:
-    """ISO 639-1 codes; null, to be identified, where the source's word isn't a code."""
-    codes = {v: normalise(v) for v in values.dropna().unique()}
-    return values.map({v: c for v, c in codes.items() if c != UNDETERMINED or v == UNDETERMINED}).astype("str")
+def _language(value: str) -> str | None:
+    """ISO 639-1 code; null, to be identified, where the source's word isn't a code."""
+    code = normalise(value)
+    return None if code == UNDETERMINED and value != UNDETERMINED else code
 
 
 def _check_tickets(mapping: Mapping, records: pd.DataFrame, name: str, *, json_like: bool) -> None:

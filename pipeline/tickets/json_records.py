@@ -41,11 +41,27 @@ def _opens_array(line: str) -> bool:
 def _record(line: str) -> Record:
     try:
         value = json.loads(line.removeprefix("\ufeff"))
-        if not isinstance(value, dict):
-            return Record(None, "not_an_object", len(line))
-        return Record({name.replace("\0", ""): text_of_json(item) for name, item in value.items()}, None, len(line))
     except (ValueError, RecursionError):
         return Record(None, "unreadable_record", len(line))
+    return record_of(value, len(line))
+
+
+def record_of(value: object, size: int) -> Record:
+    """The record of a JSON value that was read already: of a line, or of an item of a list.
+
+    Parameters
+    ----------
+    value : object
+        A record only if it is an object.
+    size : int
+        Characters that it was written in.
+    """
+    if not isinstance(value, dict):
+        return Record(None, "not_an_object", size)
+    try:
+        return Record({name.replace("\0", ""): text_of_json(item) for name, item in value.items()}, None, size)
+    except (ValueError, RecursionError):
+        return Record(None, "unreadable_record", size)
 
 
 def text_of_json(value: object) -> str | None:

@@ -103,6 +103,13 @@ def text_array(values: Sequence[str | None]) -> pa.Array:
         ).cast(pa.string())
 
 
+def encodable(text: str | None) -> str | None:
+    """One text as `text_array` would hold it; null where it is empty."""
+    if not text or text.isascii():
+        return text or None
+    return _SURROGATE.sub("\ufffd", text)
+
+
 def frame_of(columns: dict[str, pa.Array], errors: Sequence[str | None], first: int) -> pd.DataFrame:
     """A frame of `str` columns with `error` last, its index counting records."""
     arrays = columns | {ERROR: pa.array(errors, type=pa.string())}

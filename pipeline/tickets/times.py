@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
@@ -33,6 +34,9 @@ _EPOCH_START, _MICROSECOND = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.timedelt
 _YEAR_FIRST = r"^\d{4}-\d{2}"
 _EPOCH_UNITS = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0), (1e20, 0.001))
 """Numbers below the first are read in units of so many microseconds: seconds, milli-, micro-, nanoseconds."""
+
+
+_COUNTED = ("naive", "ambiguous", "nonexistent", "bad", "future")
 
 
 def read_moment(text: str, where: str, *, now: dt.datetime | None = None) -> pd.Timestamp:
@@ -97,20 +101,48 @@ def read_times(
     InputError
         For an unknown time zone.
     """
-    zone = _zone(timezone)
-    counts = dict.fromkeys(("naive", "ambiguous", "nonexistent", "bad", "future"), 0)
+    zone, counts = _zone(timezone), dict.fromkeys(_COUNTED, 0)
     times, empty = _read(values, dayfirst=dayfirst, zone=zone, counts=counts)
     array: Any = times.array
-    moments = array.as_unit("us").asi8
+    codes = _codes(array.as_unit("us").asi8, empty, now, counts)
+    refused = codes.astype(bool)
+    return times.mask(refused) if refused.any() else times, pd.Series(codes, index=values.index, dtype="str"), counts
+
+
+def read_moments(
+    texts: Sequence[str | None],
+    *,
+    dayfirst: bool = False,
+    timezone: str | None = None,
+    now: pd.Timestamp | None = None,
+) -> tuple[npt.NDArray[np.int64], list[str | None], dict[str, int]]:
+    """`read_times` of plain text, for a few rows at a time: microseconds (`NO_TIME` for none), codes and counts."""
+    plain = [_plain(text) for text in texts]
+    exact = _exact(plain)
+    if exact is None:
+        values = pd.Series(plain, dtype="str")
+        times, codes, counts = read_times(values, dayfirst=dayfirst, timezone=timezone, now=now)
+        array: Any = times.array
+        return array.as_unit("us").asi8, [c if isinstance(c, str) else None for c in codes.tolist()], counts
+    _zone(timezone)
+    counts, moments = dict.fromkeys(_COUNTED, 0), exact.view(np.int64)
+    empty = np.fromiter((text is None for text in plain), dtype=bool, count=len(plain))
+    found = _codes(moments, empty, now, counts)
+    return np.where(found.astype(bool), NO_TIME, moments), found.tolist(), counts
+
+
+def _codes(
+    moments: npt.NDArray[np.int64], empty: npt.NDArray[np.bool_], now: pd.Timestamp | None, counts: dict[str, int]
+) -> npt.NDArray[np.object_]:
+    """A code, or None, for each time; `empty` are those of which nothing was said."""
     absent = moments == NO_TIME
-    codes = np.full(len(values), None, dtype=object)
+    codes = np.full(len(moments), None, dtype=object)
     codes[(absent | (moments < EARLIEST) | (moments > LATEST)) & ~empty] = "bad_time"
     if now is not None:
         moment = now.tz_localize("UTC") if now.tz is None else now.tz_convert("UTC")
         codes[~absent & (moments > _micros(moment + FUTURE_TOLERANCE))] = "future_time"
     counts["bad"], counts["future"] = int((codes == "bad_time").sum()), int((codes == "future_time").sum())
-    refused = codes.astype(bool)
-    return times.mask(refused) if refused.any() else times, pd.Series(codes, index=values.index, dtype="str"), counts
+    return codes
 
 
 def _micros(moment: pd.Timestamp) -> int:

@@ -50,23 +50,38 @@ def visit(settings: Tracking) -> Iterator[str]:
         Whatever goes wrong inside: a store that can't be reached or written, a name that it refuses.
     """
     assert settings.uri is not None
+    do = "mend the address, or set tracking: {uri: null}"
+    with at(settings.uri, what="the run can't be tracked", do=do):
+        yield _experiment(settings)
+
+
+@contextmanager
+def at(uri: str, *, what: str, do: str) -> Iterator[None]:
+    """Everything inside asks the store at an address.
+
+    Parameters
+    ----------
+    what, do : str
+        What the error says.
+
+    Raises
+    ------
+    OutputError
+        Whatever goes wrong inside.
+    """
     with _environment():
         import mlflow
 
         before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
         with _quiet():
             try:
-                mlflow.set_tracking_uri(settings.uri)
-                yield _experiment(settings)
+                mlflow.set_tracking_uri(uri)
+                yield
             except TriageError:
                 raise
             except Exception as error:  # MLflow, SQLAlchemy, requests: each raises its own
-                raise OutputError(
-                    "the run can't be tracked",
-                    where=f"tracking: uri: {without_password(settings.uri)}",
-                    got=_first_line(error, settings.uri),
-                    do="mend the address, or set tracking: {uri: null}",
-                ) from error
+                where, got = f"tracking: uri: {without_password(uri)}", _first_line(error, uri)
+                raise OutputError(what, where=where, got=got, do=do) from error
             finally:
                 mlflow.set_tracking_uri(before)
 

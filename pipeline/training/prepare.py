@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Params
+from pipeline.config import Params, nearest
 from pipeline.errors import ConfigError, InputError
 from pipeline.estimators.trees import MAX_CATEGORY
 from pipeline.history.answers import came_back, settling_answers
@@ -289,5 +289,14 @@ def _check_policy(frame: pd.DataFrame, params: Params, levels: list[str]) -> Non
         return sorted(set(frame[column].dropna()) - {OUT_OF_SCOPE}) if column in frame else []
 
     fields = [c.removeprefix(FIELD_PREFIX) for c in frame.columns if c.startswith(FIELD_PREFIX)]
+    _check_product(params.articles.product, fields)
     queues = values("queue") or [params.routing.queues.get(t, t) for t in values("topic")]
     check_policy(params.routing, topics=values("topic"), queues=queues, levels=levels, fields=fields)
+
+
+def _check_product(name: str | None, fields: list[str]) -> None:
+    if name is None or name in fields:
+        return
+    near = nearest(name, fields)
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(fields)[:10]) or 'none'}"
+    raise ConfigError("a field that isn't there", where="params.yaml: articles: product", got=name, do=hint)

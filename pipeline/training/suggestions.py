@@ -94,7 +94,7 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     among = np.isin(rows, learned)
     right[np.searchsorted(learned, rows[among]), places[among]] = True
     as_asked = prepared.frame.iloc[learned].drop(columns="as_of", errors="ignore")
-    seen = model.look(Asked.of(as_asked, vectors[learned]))
+    seen = model.look(Asked.of(as_asked, vectors[learned], product=settings.product))
     held = np.arange(len(learned)) >= int(len(learned) * (1 - HELD_OUT))
     older = Ranker.fit(seen.rows(~held), right[~held])
     judged, truth = seen.rows(held), right[held]

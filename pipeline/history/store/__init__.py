@@ -16,7 +16,7 @@ from pipeline.history.record import History, Roles
 from pipeline.history.store.engine import Place, place
 from pipeline.history.store.intake import Put, spoken, take_in, unread
 from pipeline.history.store.look import look_up
-from pipeline.history.store.opening import agree, check, prepare
+from pipeline.history.store.opening import agree, agreed, check, prepare
 from pipeline.history.store.pieces import pieces
 from pipeline.history.store.rows import Batch, batch_of, events_frame, readings
 from pipeline.history.store.tables import AMOUNTS, EVENTS, OUTCOMES, TICKETS, rows_of
@@ -99,6 +99,16 @@ class Store:
     def close(self) -> None:
         """Let go of the database."""
         self.place.engine.dispose()
+
+    def roles(self) -> Roles | None:
+        """What the events were named by; None where nobody has said so yet.
+
+        Raises
+        ------
+        StoreError
+        """
+        with self.place.reading() as connection:
+            return agreed(connection)
 
     def agree(self, roles: Roles) -> None:
         """Hold to what the events were named by, so that one event can't come in under two names.

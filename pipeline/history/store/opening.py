@@ -92,6 +92,14 @@ def agree(connection: Connection, place: Place, roles: Roles) -> None:
     _say(connection, {_ROLES: json.dumps(told)})
 
 
+def agreed(connection: Connection) -> Roles | None:
+    """The roles by which events are named; None where nobody has said so yet."""
+    told = json.loads(_stored(connection).get(_ROLES, "null"))
+    if told is None:
+        return None
+    return Roles(**told | {"levels": tuple((value, name) for value, name in told["levels"])})
+
+
 def _matters(connection: Connection, name: str, before: Any, column: Any) -> bool:
     """Whether stored events would be called otherwise: nothing may have been stored yet of what gets a role."""
     if name == "levels":

@@ -14,7 +14,7 @@ from made_articles import articles as pages
 
 from pipeline.articles.model import Citations
 from pipeline.config import Articles, Encoder, Params
-from pipeline.errors import GateError
+from pipeline.errors import ConfigError, GateError
 from pipeline.scorer import Scorer
 from pipeline.sources.raw import Raw
 from pipeline.tickets.schema import empty
@@ -141,6 +141,31 @@ def test_articles_that_are_gone_or_unknown_are_never_suggested() -> None:
     prepared = desk(400, articles=known[(known["article_id"] != "print").to_numpy(bool)])
     found, _ = made(prepared)
     assert "print" not in found.model.index.ids and len(found.model.citations.ticket) < 400
+
+
+def test_a_field_of_the_ticket_says_which_product_its_articles_are_about(
+    learned: tuple[Prepared, Featurized, Scorer], tmp_path: Path
+) -> None:
+    prepared, _, scorer = learned
+    model = scorer.models.articles
+    assert model is not None
+    index = replace(model.index, products=tuple("tablet" if i == "print" else "phone" for i in model.index.ids))
+    filtered = replace(
+        scorer, models=replace(scorer.models, articles=replace(model, index=index, fits=np.zeros(0))),
+        settings=replace(scorer.settings, articles=replace(scorer.settings.articles, product="device")),
+    )  # fmt: skip
+    filtered.save(tmp_path / "scorer")
+    new = later(prepared, fields_device=["Phone", "Phone", None])
+    for one in (filtered, Scorer.load(tmp_path / "scorer")):
+        first, second, third = ({s["article_id"] for s in row} for row in one.score(new)["articles"])
+        assert first == second == {"mail", "pass"} and "print" in third
+
+
+def test_a_product_field_that_no_ticket_has_is_said_before_anything_is_trained() -> None:
+    wrong = replace(PARAMS, articles=Articles(product="citd"))
+    raw = Raw(tickets(9, fields_cited="mail"), empty("events"), empty("outcomes"), pages(), {"article": "cited"}, [])
+    with pytest.raises(ConfigError, match=r"(?s)articles: product.*citd.*cited"):
+        prepare_raw(raw, wrong)
 
 
 def test_only_the_newest_citations_are_kept() -> None:
