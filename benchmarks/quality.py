@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import promises
+from forms import Figure, LeadRow, Pair, PromiseRow, Row
 from sklearn.metrics import roc_auc_score
-from tasks import LEADS, NAMES, PAIRS, PROMISES, ROWS, Figure, LeadRow, Pair, PromiseRow, Row
+from tasks import LEADS, NAMES, PAIRS, PROMISES, ROWS
 from truth import TRUTHS
 from verbs import HERE, ROOT, FailedError, Workshop, code_hash
 

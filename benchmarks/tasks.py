@@ -3,173 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import replace
 
-
-@dataclass(frozen=True)
-class Source:
-    """One RAW_DIR.
-
-    Attributes
-    ----------
-    files : tuple of str
-        Below the data folder; those that begin with `made/` are written by `reshape`.
-    mapping : str or None
-        File in benchmarks/mappings; None: Kitsune's own records.
-    """
-
-    files: tuple[str, ...]
-    mapping: str | None = None
-
-
-@dataclass(frozen=True)
-class Job:
-    """One `triage run`, and what its scorer scores.
-
-    Attributes
-    ----------
-    source : str
-        Name in `SOURCES`.
-    scored : dict
-        Name → file to score, as in `Source.files`; an empty name is the source's tickets from `test_from` on, without
-        their outcomes, out of RAW_DIR (training rows needn't be encoded twice).
-    as_of : dict
-        Names in `scored` that are scored with the history in RAW_DIR → as of when: "" their creation, "+24h" that age.
-    test_from, test_to : str or None
-        Nothing known from `test_from` on trains; the source's tickets are scored until `test_to`.
-    params : str or None
-        File in benchmarks/params.
-    only : str or None
-        Function in `truth`: of the source's tickets only those that it knows are scored.
-    """
-
-    source: str
-    scored: dict[str, str]
-    test_from: str | None = None
-    params: str | None = None
-    as_of: dict[str, str] = field(default_factory=dict)
-    test_to: str | None = None
-    only: str | None = None
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure asked for.
-
-    Attributes
-    ----------
-    metric : str
-        As the referee names it; `out_of_scope.auroc` is inside another object.
-    words : str
-        For people.
-    reach : float or None
-        None: measured, nothing is asked.
-    plain, best : float or None
-        The plain pipeline, and the best simple baseline known.
-    at_most : bool
-        Whether less is better.
-    """
-
-    metric: str
-    words: str
-    reach: float | None = None
-    plain: float | None = None
-    best: float | None = None
-    at_most: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the table.
-
-    Attributes
-    ----------
-    title : str
-    job : str
-        Name in `JOBS`.
-    scored : str
-        Which of the job's files.
-    judge : tuple of str
-        The referee's task and options.
-    truth : str
-        Function in `truth`.
-    figures : tuple of Figure
-    model : str
-        The scorer's model that is judged.
-    also : tuple of (words, truth, figures)
-        Parts of the test that are judged by themselves too.
-    evaluate : bool
-        Whether what `triage evaluate` says is kept beside the figures.
-    then : tuple of str
-        Jobs whose files are judged together with the first one's: the same, trained again later.
-    """
-
-    title: str
-    job: str
-    scored: str
-    judge: tuple[str, ...]
-    truth: str
-    figures: tuple[Figure, ...]
-    model: str
-    also: tuple[tuple[str, str, tuple[Figure, ...]], ...] = ()
-    evaluate: bool = False
-    then: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class PromiseRow:
-    """One promise: asked for in the job's settings, held against what happened.
-
-    Attributes
-    ----------
-    parts : tuple of (scored, truth)
-        Files of the job, each with the function in `truth` that knows what is right.
-    asked : str
-        In words.
-    by : str
-        `month` (then `triage evaluate` is asked too) or `fifth`.
-    """
-
-    title: str
-    job: str
-    parts: tuple[tuple[str, str], ...]
-    asked: str
-    by: str
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The same tickets scored twice: what the difference of the ROC-AUC is, with its interval.
-
-    Attributes
-    ----------
-    scored, against : str
-        Which of the job's files.
-    truth : str
-        Function in `truth`.
-    """
-
-    title: str
-    job: str
-    scored: str
-    against: str
-    truth: str
-
-
-@dataclass(frozen=True)
-class LeadRow:
-    """Time that alerts win at a capacity, as `triage evaluate` measures it.
-
-    Attributes
-    ----------
-    reach : float
-        Least median, as a share of the median that flagging everything at creation would give.
-    """
-
-    title: str
-    job: str
-    reach: float
-
+from forms import Figure, Job, LeadRow, Pair, PromiseRow, Row, Source
 
 THUNDERBIRD = ("thunderbird/questions-*.csv.gz", "thunderbird/answers-*.csv.gz", "thunderbird/articles.csv.gz")
 INCIDENTS = "servicenow-incidents/incident_event_log.csv.gz"
@@ -220,6 +56,23 @@ MONTHS = tuple(f"2025-{month:02d}" for month in range(1, 8))
 for _from, _to in itertools.pairwise(MONTHS):
     _job = Job("thunderbird", {"test": ""}, f"{_from}-01T00:00:00Z", CITED[0], {}, f"{_to}-01T00:00:00Z", CITED[3])
     JOBS[f"thunderbird-articles-{_from}"] = _job
+COLD = {
+    "cold": "2023-01-01T12:00:00Z",
+    "1 month": "2023-02-01T00:00:00Z",
+    "3 months": "2023-04-01T00:00:00Z",
+    "a year": "2024-01-01T00:00:00Z",
+}
+"""Citations from the beginning of the data to here: how suggestions get better as they arrive."""
+for _from in COLD.values():
+    JOBS[f"thunderbird-articles-until-{_from[:10]}"] = Job(
+        "thunderbird",
+        {"test": ""},
+        _from,
+        CITED[0],
+        {},
+        None,
+        "thunderbird_articles",
+    )
 MONTHLY = tuple(f"thunderbird-articles-{month}" for month in MONTHS[:-1])
 
 ARTICLES = (
@@ -229,6 +82,12 @@ ARTICLES = (
     Figure("hit_at_3", "hit@3", 0.71, 0.289, 0.696),
 )
 """`plain` is BM25 alone here."""
+SEARCHED = (
+    Figure("recall_at_1", "recall@1", None, 0.160, 0.272),
+    Figure("recall_at_3", "recall@3", 0.50, 0.264, 0.480),
+    Figure("mrr_at_10", "MRR@10", None, 0.255, 0.429),
+    Figure("hit_at_3", "hit@3", None, 0.289, 0.517),
+)
 
 WRITTEN = (Figure("quadratic_kappa", "quadratic kappa", 0.50, None, 0.477),)
 RISK = (Figure("roc_auc", "ROC-AUC"), Figure("average_precision", "AP"))
@@ -274,6 +133,15 @@ ROWS = {
         "Thunderbird articles, trained anew each month (*plain*: BM25)", MONTHLY[0], "test", ("articles",),
         "thunderbird_articles", ARTICLES, "article", then=MONTHLY[1:],
     ),
+    **{
+        f"thunderbird-articles-until-{until[:10]}": Row(
+            "Thunderbird articles, no citation known (*plain*: BM25; *best*: without any citation)"
+            if words == "cold" else f"Thunderbird articles, {words} of citations known (*plain*: BM25)",
+            f"thunderbird-articles-until-{until[:10]}", "test", ("articles",), "thunderbird_articles",
+            SEARCHED if words == "cold" else tuple(replace(f, reach=None) for f in ARTICLES), "article",
+        )
+        for words, until in COLD.items()
+    },
     "clinc": Row(
         "CLINC150 in scope", "clinc", "test", ("topic",), "clinc_test",
         (Figure("accuracy", "accuracy", 0.967, 0.925, 0.962), Figure("ece", "ECE", 0.01, None, 0.009, True)), "topic",

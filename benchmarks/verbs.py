@@ -16,7 +16,8 @@ from typing import Any
 import pandas as pd
 import reshape
 import yaml
-from tasks import JOBS, SOURCES, Job
+from forms import Job
+from tasks import JOBS, SOURCES
 from truth import TRUTHS
 
 HERE = Path(__file__).resolve().parent

@@ -12,7 +12,7 @@
     ├── ScorerError                     a scorer folder that can't be used
     │   ├── IntegrityError              a changed byte, a class not on the list, a bad signature
     │   └── VersionError                made by another schema or library version
-    ├── RefusedError           exit 1   too many rows were refused
+    ├── RefusedError           exit 1   too many rows were refused, or decisions couldn't be kept
     └── GateError              exit 1   nothing left to assemble, or nothing replaced
 
 A wrong *table* raises one of these. A bad *row* never raises: it gets one of the `ROW_CODES`, is kept and counted.
@@ -82,7 +82,7 @@ class VersionError(ScorerError):
 
 
 class RefusedError(TriageError):
-    """More rows were refused than `--max-refused` allows."""
+    """More rows were refused than `--max-refused` allows, or decisions couldn't be kept."""
 
     exit_code = 1
 
@@ -105,8 +105,9 @@ ROW_CODES: dict[str, str] = {
     "bad_time": "the time can't be read, or is missing from an event",
     "future_time": "the time is more than a day after the moment of import",
     "text_too_long": "subject and body together are longer than the limit in params.yaml",
-    "unknown_kind": "the mapping doesn't say what kind of event the row is",
+    "unknown_kind": "the mapping doesn't say what kind of event or feedback the row is",
     "missing_field": "the row says that a field changed, but not which one",
+    "missing_value": "feedback of a kind that needs a value has none",
     "unscorable": "a part of the scorer failed on this row alone",
 }
 """Code of a refused row → what it means. Refused rows get the triage queue with the code, or lie in rejects.jsonl."""

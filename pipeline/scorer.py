@@ -14,6 +14,8 @@ import pandas as pd
 from pipeline import artifact, config
 from pipeline.answer import Answer
 from pipeline.articles.model import ArticleModel, Asked, ticket_vectors
+from pipeline.articles.replies import ReplyModel
+from pipeline.articles.summary import summary, waiting
 from pipeline.artifact import State
 from pipeline.config import Params
 from pipeline.errors import IntegrityError, TriageError, VersionError
@@ -29,7 +31,7 @@ from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
 from pipeline.tickets.schema import schema_hash
 
-FORMAT = 3
+FORMAT = 4
 """Raised when stored parts come to mean something else, so that an older scorer is refused and not misread."""
 
 CHECKED_LIBRARIES = ("sklearn", "numpy")
@@ -48,6 +50,7 @@ class Models:
     priority: PriorityModel | None = None
     escalation: EscalationModel | None = None
     articles: ArticleModel | None = None
+    replies: ReplyModel | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Scorer:
     builder : FeatureBuilder
         Ticket → numbers.
     models : Models
-        Topic, queue, scope, priority, escalation, articles.
+        Topic, queue, scope, priority, escalation, articles, replies.
     policy : RoutingPolicy
         Thresholds and rules.
     neighbours : Neighbours
@@ -143,7 +146,7 @@ class Scorer:
         for name in ("topic", "queue"):
             if (model := getattr(self.models, name)) is not None:
                 parts |= model.states(name)
-        for name in ("scope", "priority", "escalation", "articles"):
+        for name in ("scope", "priority", "escalation", "articles", "replies"):
             if (model := getattr(self.models, name)) is not None:
                 parts[name] = model.state()
         parts["neighbours"] = self.neighbours.state()
@@ -204,6 +207,7 @@ class Scorer:
             priority=PriorityModel.from_state(parts["priority"]) if "priority" in parts else None,
             escalation=EscalationModel.from_state(parts["escalation"]) if "escalation" in parts else None,
             articles=ArticleModel.from_state(parts["articles"]) if "articles" in parts else None,
+            replies=ReplyModel.from_state(parts["replies"]) if "replies" in parts else None,
         )
         thresholds = {k: _number(v) for k, v in parts["policy"]["thresholds"].items()}
         policy = RoutingPolicy(settings.routing, thresholds, _number(parts["policy"]["oos_threshold"]))
@@ -242,20 +246,37 @@ class Scorer:
             answer.put_levels(rows, models.priority.levels, levels, models.priority.decide(levels))
         if models.escalation is not None:
             answer.put("escalation_risk", rows, models.escalation.risk(blocks))
+        tickets = parsed.iloc[rows]
+        answer.put("summary", rows, self._summaries(tickets, blocks))
         suggested: list[list[dict[str, Any]]] = [[] for _ in range(n)]
+        similar = suggested
         asked = None
-        if models.articles is not None:
-            asked = Asked.of(parsed.iloc[rows], ticket_vectors(blocks))
+        if models.articles is not None or models.replies is not None:
+            asked = Asked.of(tickets, ticket_vectors(blocks), product=self.settings.articles.product)
+        if models.articles is not None and asked is not None:
             suggested = models.articles.suggest(asked)
+            answer.put("auto_answer", rows, models.articles.auto_answers(suggested))
+        if models.replies is not None and asked is not None:
+            similar, replies = models.replies.suggest(asked)
+            answer.put("reply", rows, replies)
         answer.put("articles", rows, suggested)
-        answer.put("similar", rows, [[] for _ in range(n)])
+        answer.put("similar", rows, similar)
         if explain:
-            said = Said(self.builder, blocks, parsed.iloc[rows], self.settings.explain)
+            said = Said(self.builder, blocks, tickets, self.settings.explain)
             why: list[Any] = [[] for _ in range(n)]
             if models.articles is not None and asked is not None:
                 shown = {"words": self.settings.explain.words, "tickets": self.settings.explain.neighbours}
                 why = models.articles.explain(asked, suggested, **shown)
             answer.put("explanation", rows, self._explain(said, topics, levels, why))
+
+    def _summaries(self, tickets: pd.DataFrame, blocks: Blocks) -> list[str | None]:
+        """Of each ticket its own sentences, and who waits for whom where a history was looked at."""
+        said = [summary(s, b) for s, b in zip(_plain(tickets["subject"]), _plain(tickets["body"]), strict=True)]
+        if blocks.moment is None or self.builder.as_of is None:
+            return said
+        names = self.builder.as_of.names
+        waits = [waiting(dict(zip(names, row, strict=True))) for row in blocks.moment.tolist()]
+        return ["\n".join(t for t in both if t) or None for both in zip(said, waits, strict=True)]
 
     def _explain(
         self, said: Said, topics: np.ndarray | None, levels: np.ndarray | None, articles: list[Any]

@@ -12,6 +12,7 @@ from made_models import TOPICS
 
 from pipeline.pages import figures as f
 from pipeline.pages import findings as d
+from pipeline.pages import knowledge as k
 from pipeline.pages import report as r
 from pipeline.pages.articles import Articles
 
@@ -42,6 +43,24 @@ def _articles(draw: np.random.Generator) -> Articles:
     return Articles(802, 3, 0.02, 0.31, (*metrics, f.Metric("ECE", ece)), calibration)
 
 
+def _gaps() -> k.Gaps:
+    gap = k.Gap("printing", None, ("toner", "tray"), 40, 0.4, 31.5, ("T-1", "T-2"), "kb-3", "Change the toner", 0.07)
+    abroad = k.Gap(None, "fi", (), 12, 1.0, None, ("T-9",))
+    topics = (k.TopicGap("printing", 210, 61), k.TopicGap(None, 14, 2))
+    return k.Gaps("2025-04-01", "2025-06-30", 802, 63, 0.2, 11, topics, (gap, abroad))
+
+
+def _stale() -> k.Stale:
+    back = (
+        k.ComesBack("kb-1", "Send mail", 40, 30, 28, 2, 4, f.Estimate(0.75, 0.6, 0.86)),
+        k.ComesBack("kb-2", None, 9, 1, 1, 0, 0, f.Estimate(0.11, 0.02, 0.44)),
+    )
+    fading = (k.Fading("kb-4", "Old settings", 45, 5, 19.5, "2025-06-19"),)
+    gone = (k.Gone("removed-page", 53, "2025-06-27"),)
+    never = (("kb-5", "Print a calendar"), ("kb-6", None))
+    return k.Stale("2025-06-30", "2025-04-01", 1_118, 174, 0.387, 7, fading, gone, back, never)
+
+
 def made_up(*, synthetic: bool = True) -> r.Report:
     """A report with every section filled."""
     draw = np.random.default_rng(4)
@@ -57,6 +76,8 @@ def made_up(*, synthetic: bool = True) -> r.Report:
         promise=_promise(draw),
         routing=_routing(draw),
         articles=_articles(draw),
+        gaps=_gaps(),
+        stale=_stale(),
         taxonomy=_taxonomy(draw),
         audit=_audit(draw),
         drift=(

@@ -28,7 +28,8 @@ class ArticleIndex:
 
     Attributes
     ----------
-    ids, titles, urls, languages : tuple of str or None, each of length m
+    ids, titles, urls, languages, products : tuple of str or None, each of length m
+        Several products of one article stand between `;`.
     passages : tuple of str, length p
         In order of their articles.
     owner : ndarray of int64, shape (p,)
@@ -44,6 +45,7 @@ class ArticleIndex:
     titles: tuple[str | None, ...]
     urls: tuple[str | None, ...]
     languages: tuple[str | None, ...]
+    products: tuple[str | None, ...]
     passages: tuple[str, ...]
     owner: np.ndarray
     vectors: np.ndarray
@@ -62,7 +64,7 @@ class ArticleIndex:
             See `passages`.
         """
         kept = articles[articles["article_id"].notna().to_numpy(bool)].drop_duplicates("article_id")
-        columns = {n: _texts(kept[n]) for n in ("article_id", "title", "url", "language", "text")}
+        columns = {n: _texts(kept[n]) for n in ("article_id", "title", "url", "language", "product", "text")}
         cut = [passages(t, x, words) for t, x in zip(columns["title"], columns["text"], strict=True)]
         texts = [passage for one in cut for passage in one]
         owner = np.repeat(np.arange(len(kept)), [len(one) for one in cut]).astype(np.int64)
@@ -72,7 +74,7 @@ class ArticleIndex:
         vocabulary, weights = _weights(texts)
         return cls(
             tuple(str(i) for i in columns["article_id"]), tuple(columns["title"]), tuple(columns["url"]),
-            tuple(columns["language"]), tuple(texts), owner, vectors, vocabulary, weights,
+            tuple(columns["language"]), tuple(columns["product"]), tuple(texts), owner, vectors, vocabulary, weights,
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -109,14 +111,21 @@ class ArticleIndex:
             return np.zeros((len(scores), 0), dtype=np.float32)
         return np.maximum.reduceat(scores, np.searchsorted(self.owner, np.arange(len(self))), axis=1)
 
-    def fitting(self, languages: Sequence[str | None]) -> np.ndarray:
-        """Which articles a ticket's customer can read, shape (n, m), bool; an unknown language forbids nothing."""
+    def fitting(self, languages: Sequence[str | None], products: Sequence[str | None] = ()) -> np.ndarray:
+        """Which articles are in a ticket's language and about its product, shape (n, m), bool.
+
+        An unknown language forbids nothing, and so does a product that no article names.
+        """
         own = np.array([name or "" for name in self.languages], dtype=object)
         rows = {
             name: (own == name) | (own == "") if name and name != UNDETERMINED else np.ones(len(self), dtype=bool)
             for name in {*languages}
         }
-        return np.array([rows[name] for name in languages], dtype=bool).reshape(len(languages), len(self))
+        readable = np.array([rows[name] for name in languages], dtype=bool).reshape(len(languages), len(self))
+        about = {name: self._of_product(name) for name in {*products}}
+        for row, name in enumerate(products):
+            readable[row] &= about[name]
+        return readable
 
     def shared(self, text: str, passage: int, most: int) -> list[str]:
         """Words of a text that found a passage, the strongest first."""
@@ -124,6 +133,17 @@ class ArticleIndex:
         weight = dict(zip(column.indices.tolist(), column.data.tolist(), strict=True))
         found = {self._word[w] for w in words_of(text) if w in self._word} & weight.keys()
         return [self.vocabulary[w] for w in sorted(found, key=lambda w: (-weight[w], self.vocabulary[w]))[:most]]
+
+    def _of_product(self, said: str | None) -> np.ndarray:
+        """Articles about any product that a ticket names, or about none at all, shape (m,), bool."""
+        known = [self._about[name] for name in product_names(said) if name in self._about]
+        return np.logical_or.reduce(known) if known else np.ones(len(self), dtype=bool)
+
+    @cached_property
+    def _about(self) -> dict[str, np.ndarray]:
+        named = [product_names(said) for said in self.products]
+        every = {name for names in named for name in names}
+        return {name: np.array([not names or name in names for names in named]) for name in every}
 
     @cached_property
     def _word(self) -> dict[str, int]:
@@ -140,6 +160,7 @@ class ArticleIndex:
             "titles": list(self.titles),
             "urls": list(self.urls),
             "languages": list(self.languages),
+            "products": list(self.products),
             "passages": list(self.passages),
             "vocabulary": list(self.vocabulary),
             "owner": self.owner,
@@ -150,7 +171,7 @@ class ArticleIndex:
     @classmethod
     def from_state(cls, state: State) -> ArticleIndex:
         """The stored one again."""
-        names = ("ids", "titles", "urls", "languages", "passages")
+        names = ("ids", "titles", "urls", "languages", "products", "passages")
         texts = {name: tuple(state[name]) for name in names}
         return cls(
             **texts, owner=state["owner"], vectors=state["passage_vectors"], vocabulary=tuple(state["vocabulary"]),
@@ -161,6 +182,11 @@ class ArticleIndex:
 def words_of(text: str) -> list[str]:
     """Words of a text in lower case, without addresses."""
     return _WORD.findall(_ADDRESS.sub(" ", text).lower())
+
+
+def product_names(said: str | None) -> frozenset[str]:
+    """The products in a cell, between `;`, as they are compared: without case."""
+    return frozenset(name.strip().casefold() for name in (said or "").split(";")) - {""}
 
 
 def _weights(texts: list[str]) -> tuple[tuple[str, ...], sp.csr_matrix]:

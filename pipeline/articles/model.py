@@ -18,6 +18,7 @@ from pipeline.artifact import State
 from pipeline.calibration import sigmoid
 from pipeline.features.build import Blocks
 from pipeline.history.log import DAY, NEVER, moments, objects
+from pipeline.tickets.schema import FIELD_PREFIX
 
 MEASURES = ("passage", "article", "words", "popular")
 """What an article is measured by: cosine of its best passage and of its mean, ln(1 + BM25) of its best passage, and how
@@ -73,6 +74,8 @@ class Asked(NamedTuple):
         As of when, in microseconds; `NEVER` where there are no times.
     vectors : ndarray or csr_matrix, n rows
         `ticket_vectors`.
+    products : sequence of n str or None
+        What each is about; empty where nobody says so.
     """
 
     ids: Sequence[str]
@@ -80,16 +83,19 @@ class Asked(NamedTuple):
     languages: Sequence[str | None]
     at: np.ndarray
     vectors: Any
+    products: Sequence[str | None] = ()
 
     @classmethod
-    def of(cls, tickets: pd.DataFrame, vectors: Any) -> Asked:
-        """Parsed tickets, as of their `as_of` where they have one, else their creation."""
+    def of(cls, tickets: pd.DataFrame, vectors: Any, *, product: str | None = None) -> Asked:
+        """Parsed tickets, as of their `as_of` where they have one, else their creation; `product` names a field."""
         at = moments(tickets["created_at"])
         if "as_of" in tickets:
             given = moments(tickets["as_of"])
             at = np.where(given == NEVER, at, given)
         ids, texts, languages = (objects(tickets[name]).tolist() for name in ("ticket_id", "text", "language"))
-        return cls([name or "" for name in ids], [text or "" for text in texts], languages, at, vectors)
+        said = tickets.get(f"{FIELD_PREFIX}{product}") if product else None
+        products = () if said is None else objects(said).tolist()
+        return cls([name or "" for name in ids], [text or "" for text in texts], languages, at, vectors, products)
 
     def pieces(self) -> Iterator[tuple[slice, Asked]]:
         """A few tickets at a time: memory grows with the knowledge base, not with the batch."""
@@ -114,6 +120,10 @@ class ArticleModel:
         Below this probability nothing is suggested.
     shown : int
         Most suggestions for a ticket.
+    stays : ndarray, shape (m,)
+        Share of customers who didn't come back after each article was cited; nan where too few were answered by it.
+    sure : float
+        From this probability on the first suggestion is an auto-answer candidate; infinite: never.
     """
 
     index: ArticleIndex
@@ -122,6 +132,8 @@ class ArticleModel:
     fits: np.ndarray
     least: float
     shown: int
+    stays: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    sure: float = np.inf
 
     def look(self, asked: Asked) -> Seen:
         """What the ranking goes by."""
@@ -138,7 +150,7 @@ class ArticleModel:
             meaning = self.index.best(self.index.meanings(asked.vectors))
             measures = [meaning, np.asarray(asked.vectors @ self.index.centres.T), *measures]
         content = np.stack(measures, axis=-1).astype(np.float64)
-        return Seen(content, near, before, known.article, self.index.fitting(asked.languages))
+        return Seen(content, near, before, known.article, self.index.fitting(asked.languages, asked.products))
 
     def suggest(self, asked: Asked) -> list[list[dict[str, Any]]]:
         """For each ticket the articles, the likeliest first; an empty list where none fits."""
@@ -153,6 +165,19 @@ class ArticleModel:
             for row, articles in enumerate(best.tolist()):
                 good = [a for a in articles if speaks[row] and likely[row, a] > 0]
                 found.append([self._said(a, float(likely[row, a])) for a in good])
+        return found
+
+    def auto_answers(self, suggested: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any] | None]:
+        """For each ticket an article that is nearly sure to answer it, and the share of customers who don't come back.
+
+        Of the first suggestion, if it is as probable as `sure`, and enough tickets were answered by it before.
+        """
+        found: list[dict[str, Any] | None] = []
+        for articles in suggested:
+            first = articles[0] if articles and articles[0]["probability"] >= self.sure else None
+            stays = float(self.stays[self.index.place[first["article_id"]]]) if first and len(self.stays) else np.nan
+            known = first is not None and not np.isnan(stays)
+            found.append({"article_id": first["article_id"], "probability": stays} if first and known else None)
         return found
 
     def fitting(self, seen: Seen, evidence: np.ndarray, likely: np.ndarray) -> np.ndarray:
@@ -224,6 +249,7 @@ class ArticleModel:
         return self.index.state() | self.ranker.state() | {
             "cited_ticket": [str(t) for t in known.ticket], "cited_article": known.article, "cited_known": known.known,
             "cited_vectors": known.vectors, "fits": self.fits.tolist(), "least": self.least, "shown": self.shown,
+            "stays": self.stays, "sure": None if self.sure == np.inf else self.sure,
         }  # fmt: skip
 
     @classmethod
@@ -235,7 +261,8 @@ class ArticleModel:
         )  # fmt: skip
         return cls(
             ArticleIndex.from_state(state), known, Ranker.from_state(state), np.array(state["fits"], dtype=np.float64),
-            float(state["least"]), int(state["shown"]),
+            float(state["least"]), int(state["shown"]), state["stays"],
+            np.inf if state["sure"] is None else float(state["sure"]),
         )  # fmt: skip
 
 

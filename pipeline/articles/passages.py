@@ -14,7 +14,7 @@ _HTML_HEADING = re.compile(r"<h[1-6]\b[^<>]*>", re.IGNORECASE)
 _MARKDOWN_HEADING = re.compile(r"^#{1,6}\s+", re.MULTILINE)
 
 
-def passages(title: str | None, text: str | None, words: int) -> list[str]:
+def passages(title: str | None, text: str | None, words: int, *, most: int = MOST) -> list[str]:
     """The passages of an article, at least one, in its order.
 
     Parameters
@@ -23,6 +23,8 @@ def passages(title: str | None, text: str | None, words: int) -> list[str]:
         As the source holds them: HTML, Markdown or plain text.
     words : int
         Most words of a passage, its title and heading aside.
+    most : int
+        Most passages.
 
     Examples
     --------
@@ -39,8 +41,8 @@ def passages(title: str | None, text: str | None, words: int) -> list[str]:
             heading, said = " ".join(fresh).removeprefix(_MARK).strip(), []
         else:
             said += fresh
-        if len(found) >= MOST:
-            return found[:MOST]
+        if len(found) >= most:
+            return found[:most]
     return found or [name]
 
 

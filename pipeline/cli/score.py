@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,7 +15,9 @@ import typer
 from pipeline.errors import InputError, OutputError, RefusedError
 
 if TYPE_CHECKING:
+    from pipeline.config import Params
     from pipeline.serving.intake import Intake
+    from pipeline.serving.ledgered import Keep, Ledgered
     from pipeline.serving.progress import Report
     from pipeline.serving.scores import Scores
     from pipeline.serving.summary import Summary
@@ -27,7 +31,11 @@ HISTORY = (
     "scored by itself."
 )
 AS_OF = "The moment from which the world is seen, or an age of each ticket such as +24h. [default: its creation]"
-_KEY = "A file whose bytes are the key that the scorer was signed with; without a right signature it is refused."
+LEDGER = (
+    "Keep every decision: sqlite:///FILE.db, a path that ends in .db, or postgresql://USER@HOST/DATABASE. While it is "
+    "away, decisions go to a file beside it (of a server: beside OUT), and from there into it later."
+)
+KEY = "A file whose bytes are the key that the scorer was signed with; without a right signature it is refused."
 
 
 def score(
@@ -45,19 +53,22 @@ def score(
     log: Annotated[
         Literal["text", "json"], typer.Option(help="How progress is told on standard error: for people, or JSON lines.")
     ] = "text",
-    key_file: Annotated[Path | None, typer.Option(metavar="PATH", help=_KEY)] = None,
+    key_file: Annotated[Path | None, typer.Option(metavar="PATH", help=KEY)] = None,
     history: Annotated[str | None, typer.Option("--history", metavar="URL", help=HISTORY)] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help=AS_OF)] = None,
+    ledger: Annotated[str | None, typer.Option("--ledger", metavar="URL", help=LEDGER)] = None,
 ) -> None:
     """Score tickets: their topic, priority, escalation risk, and the queue where each should go.
 
     Killed at any moment and given again, the same command goes on where it stopped. OUT appears whole or not at all.
-    Exit codes: 0 done; 1 more rows refused than --max-refused (everything is written); 2 usage or input error.
+    Exit codes: 0 done; 1 more rows refused than --max-refused, or decisions that couldn't be kept (everything is
+    written); 2 usage or input error.
     """
     from pipeline.cli.show import shown
     from pipeline.scorer import Scorer
     from pipeline.serving.batch import Settings, score_file
     from pipeline.serving.intake import open_intake
+    from pipeline.serving.ledgered import nowhere
     from pipeline.serving.past import Moment, Remembering, open_past
 
     now = datetime.now(UTC)
@@ -65,19 +76,42 @@ def score(
     loaded = Scorer.load(scorer, key=read_key(key_file))
     limit = loaded.settings.tickets.max_characters
     intake = open_intake(source, mapping=mapping, batch_rows=batch_rows, max_characters=limit)
-    with open_past(history, loaded.settings) as past, shown(log) as report:
-        seeing = Remembering(loaded, past, moment)
+    with (
+        open_past(history, loaded.settings) as past,
+        _kept(ledger, Path(target).parent, loaded.settings, history=history is not None) as keeping,
+        shown(log) as report,
+    ):
+        seeing, keep = Remembering(loaded, past, moment), keeping or nowhere
         if target == "-":
-            ended = _to_stdout(intake, seeing, now, explain=explain, summary=summary, report=report)
+            ended = _to_stdout(intake, seeing, now, explain=explain, summary=summary, keep=keep, report=report)
         else:
-            settings = Settings(explain=explain, force=force, summary=summary, seen=seeing.seen)
+            seen = seeing.seen | ({"ledger": keeping.name} if keeping else {})
+            settings = Settings(explain=explain, force=force, summary=summary, seen=seen, keep=keep)
             ended = score_file(intake, Path(target), seeing, now=now, settings=settings, report=report)
     if ended is not None:
         _judge(ended, max_refused)
 
 
+@contextmanager
+def _kept(url: str | None, folder: Path, settings: Params, *, history: bool) -> Iterator[Ledgered | None]:
+    """The ledger of the run; None without one. What still waits beside it in the end is said."""
+    from pipeline.serving.ledgered import open_ledgered
+
+    if url is None:
+        yield None
+        return
+    keeping = open_ledgered(url, folder, settings, history=history)
+    try:
+        yield keeping
+    finally:
+        keeping.close()
+        if keeping.waiting:
+            why, path = keeping.away or "the spool couldn't be put in", keeping.journal.spool.path
+            typer.echo(f"{why}: decisions wait in {path}; `triage ledger catch-up` puts them in", err=True)
+
+
 def _to_stdout(
-    intake: Intake, scorer: Scores, now: datetime, *, explain: bool, summary: Path | None, report: Report
+    intake: Intake, scorer: Scores, now: datetime, *, explain: bool, summary: Path | None, keep: Keep, report: Report
 ) -> Summary | None:
     """Score into standard output; None where its reader had enough before the end."""
     from pipeline.serving.batch import score_pipe
@@ -88,7 +122,7 @@ def _to_stdout(
             "the summary's folder doesn't exist", where=str(summary.parent), do="make it, or name another"
         )
     try:
-        ended = score_pipe(intake, sys.stdout.buffer, scorer, now=now, explain=explain, report=report)
+        ended = score_pipe(intake, sys.stdout.buffer, scorer, now=now, explain=explain, keep=keep, report=report)
     except BrokenPipeError:
         # Python flushes standard output once more as it ends, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -117,3 +151,6 @@ def _judge(ended: Summary, max_refused: float) -> None:
             got=codes,
             do="look at OUT.rejects.jsonl and mend the input, or allow more with --max-refused; the output is written",
         )
+    if lost := (ended.ledger or {}).get("lost"):
+        do = "mend both, and score the file again; the output is written"
+        raise RefusedError("neither the ledger nor its spool could take some decisions", got=f"{lost:,} lost", do=do)

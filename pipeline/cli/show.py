@@ -100,6 +100,8 @@ def _told(event: Event) -> str | None:
 def _ending(values: dict[str, Any]) -> str:
     routed = values["rows_out"] - values["refused_rows"] - values["abstained"]
     parts = [f"{routed:,} routed", f"{values['abstained']:,} left to a person", f"{values['refused_rows']:,} refused"]
+    if kept := values.get("ledger"):
+        parts.append("decisions " + ", ".join(f"{name} {count:,}" for name, count in kept.items()))
     drift = values["drift"]
     text = f"{values['rows_out']:,} rows in {values['seconds']:,.1f} s: {', '.join(parts)}"
     if drift["verdict"] in ("moving", "moved"):

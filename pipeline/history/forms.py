@@ -96,16 +96,25 @@ def _reply_links(data: Data, definition: Definition) -> pd.DataFrame:
     if data.articles is None or data.articles.empty:
         return no_answers(data)
     slugs = dict(zip(data.articles["slug"], data.articles["article_id"], strict=True))
+    cited = linked(data.tickets, data.events, definition)
+    cited = cited[cited["slug"].isin(list(slugs))]
+    return pd.DataFrame({"row": cited["row"], "value": cited["slug"].map(slugs), "known_at": cited["occurred_at"]})
+
+
+def linked(tickets: pd.DataFrame, events: pd.DataFrame, definition: Definition) -> pd.DataFrame:
+    """Every slug that replies link and their ticket doesn't, whether an article has it or not.
+
+    `row`, `slug` and `occurred_at`: each slug once a ticket, when it was linked first. `definition` is of the form
+    `reply_links`.
+    """
     patterns = [re.compile(p, re.IGNORECASE) for p in definition.patterns]
-    replies = replies_by_others(data.tickets, data.events).sort_values("occurred_at", kind="stable")
+    replies = replies_by_others(tickets, events).sort_values("occurred_at", kind="stable")
     slugs_cited = pd.Series([_slugs(t, patterns) for t in replies["text"]], index=replies.index, dtype="object")
-    cited = replies.assign(slug=slugs_cited).explode("slug").dropna(subset="slug")
-    cited = cited[cited["slug"].isin(list(slugs))].drop_duplicates(["row", "slug"])
-    asked = data.tickets[["subject", "body"]].fillna("").iloc[cited["row"].to_numpy(np.int64)]
+    cited = replies.assign(slug=slugs_cited).explode("slug").dropna(subset="slug").drop_duplicates(["row", "slug"])
+    asked = tickets[["subject", "body"]].fillna("").iloc[cited["row"].to_numpy(np.int64)]
     texts = asked["subject"] + "\n" + asked["body"]
     own = [slug in _slugs(text, patterns) for slug, text in zip(cited["slug"], texts, strict=True)]
-    cited = cited[~np.array(own, dtype=bool)]
-    return pd.DataFrame({"row": cited["row"], "value": cited["slug"].map(slugs), "known_at": cited["occurred_at"]})
+    return cited[~np.array(own, dtype=bool)].drop(columns="text")
 
 
 def _slugs(text: object, patterns: list[re.Pattern[str]]) -> list[str]:

@@ -57,7 +57,8 @@ class Decision:
     ticket : mapping or None
         The redacted ticket; None where it isn't kept, or not any more.
     key : str
-        Hash of ticket id, content, `as_of` and version: the same answer to the same question is one row.
+        Hash of ticket id, content, `as_of`, version and row code (a repeated record is refused, and not the ticket's
+        answer): the same answer to the same question is one row.
     """
 
     ticket_id: str | None
@@ -77,7 +78,8 @@ class Decision:
         object.__setattr__(self, "ticket_id", text_of(self.ticket_id))
         if not self.key:
             asked = "" if self.as_of is None else str(micros(self.as_of))
-            object.__setattr__(self, "key", digest([self.ticket_id, self.content, asked, self.scorer_version]))
+            said = [self.ticket_id, self.content, asked, self.scorer_version, self.scored.get("error")]
+            object.__setattr__(self, "key", digest(said))
 
 
 def decisions_of(
@@ -110,7 +112,7 @@ def decisions_of(
         Whether the scorer was given one.
     """
     settings, kept = settings or Settings(), kept_tickets(tickets)
-    answers = _records(scored) if isinstance(scored, pd.DataFrame) else scored
+    answers = records(scored) if isinstance(scored, pd.DataFrame) else scored
     ids, others = ([ticket.get(name) for ticket in kept] for name in ("customer_id", "customer_keys"))
     own = keys_each(ids, others, people or History())
     made = []
@@ -188,7 +190,7 @@ def _cells(values: pd.Series) -> list[str | None]:
     return [text_of(value) for value in _objects(values)]
 
 
-def _records(scored: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def records(scored: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Scored rows as in JSON Lines: what is no number is null, times are ISO 8601 in UTC."""
     names = [str(name) for name in scored.columns]
     for row in zip(*(_told(scored[name]) for name in names), strict=True):

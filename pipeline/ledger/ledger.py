@@ -19,6 +19,7 @@ from pipeline.ledger.feedback import Feedback
 from pipeline.ledger.tables import (
     DECISIONS,
     FEEDBACK,
+    IN_TIME,
     META,
     METADATA,
     TICKETS,
@@ -127,7 +128,7 @@ class Ledger:
         StoreError
         """
         mine = asked_decisions().where(DECISIONS.c.ticket_id == storable(text_of(ticket_id)))
-        return [decision_of(row) for row in self._rows(mine.order_by(DECISIONS.c.decided_at, DECISIONS.c.key))]
+        return [decision_of(row) for row in self._rows(mine.order_by(*IN_TIME))]
 
     def feedback(self, ticket_id: str) -> list[Feedback]:
         """Everything that was said of a ticket, the oldest first, each with the decision that it is about.
@@ -147,7 +148,7 @@ class Ledger:
         StoreError
         """
         asked = _between(asked_decisions(), DECISIONS.c.decided_at, since, until)
-        yield from map(decision_of, self._stream(asked.order_by(DECISIONS.c.decided_at, DECISIONS.c.key)))
+        yield from map(decision_of, self._stream(asked.order_by(*IN_TIME)))
 
     def all_feedback(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[Feedback]:
         """Feedback given from a moment on and before another, the oldest first.

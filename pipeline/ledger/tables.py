@@ -86,6 +86,9 @@ FEEDBACK = _table(
 )
 """One row for each thing that a person said."""
 
+IN_TIME = (DECISIONS.c.decided_at, DECISIONS.c.error.is_(None), DECISIONS.c.key)
+"""Order of decisions; of those of one moment refused records come first, as they aren't the ticket's answer."""
+
 _SHOWN = ("topic", "queue", "queue_reason", "priority", "error")
 _NUMBERS = ("topic_confidence", "priority_confidence", "escalation_risk")
 
@@ -130,7 +133,7 @@ def asked_decisions() -> Select[Any]:
 def asked_feedback() -> Select[Any]:
     """Feedback with the decision that it is about: the one that was named, else the latest before it."""
     before = (DECISIONS.c.ticket_id == FEEDBACK.c.ticket_id) & (DECISIONS.c.decided_at <= FEEDBACK.c.given_at)
-    latest = select(DECISIONS.c.key).where(before).order_by(DECISIONS.c.decided_at.desc(), DECISIONS.c.key).limit(1)
+    latest = select(DECISIONS.c.key).where(before).order_by(*(column.desc() for column in IN_TIME)).limit(1)
     found = func.coalesce(FEEDBACK.c.decision, latest.scalar_subquery()).label("about")
     return select(*(c for c in FEEDBACK.c if c.name != "decision"), found)
 

@@ -17,6 +17,7 @@ from pipeline.pages import charts, charts_backtest, charts_waiting, formats, spa
 from pipeline.pages.backtest import Replay, cautions, summary
 from pipeline.pages.figures import Metric, Slice, Slices
 from pipeline.pages.findings import MIN_TICKETS_PER_WORD, ClassWords, LabelLife, Queue, Taxonomy
+from pipeline.pages.knowledge import Knowledge, gaps_sentence
 from pipeline.pages.report import ModelReport, Report
 from pipeline.pages.waiting import age_words
 
@@ -36,6 +37,11 @@ def render(report: Report) -> str:
 def render_replay(replay: Replay) -> str:
     """The page of a backtest; what `render` promises holds for it too."""
     return _filled("backtest.html.j2", replay=replay, summary=summary(replay), cautions=cautions(replay))
+
+
+def render_knowledge(knowledge: Knowledge) -> str:
+    """The page of `triage articles`; what `render` promises holds for it too."""
+    return _filled("knowledge.html.j2", knowledge=knowledge)
 
 
 def _filled(template: str, **values: Any) -> str:
@@ -127,6 +133,7 @@ _VIEWS: tuple[Callable[..., Any], ...] = (
     grouped,
     gap,
     age_words,
+    gaps_sentence,
 )
 """What the templates may call."""
 

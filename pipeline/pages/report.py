@@ -25,6 +25,7 @@ from pipeline.pages.figures import (
     Slices,
 )
 from pipeline.pages.findings import Audit, ClassWords, DataNotes, Drift, Queue, Reproduction, Taxonomy
+from pipeline.pages.knowledge import Gaps, Stale
 from pipeline.pages.waiting import Waiting
 
 ModelName = Literal["topic", "queue", "priority", "escalation"]
@@ -153,6 +154,8 @@ class Report:
     promise: Promise | None = None
     routing: tuple[Queue, ...] | None = None
     articles: Articles | None = None
+    gaps: Gaps | None = None
+    stale: Stale | None = None
     taxonomy: Taxonomy | None = None
     audit: Audit | None = None
     drift: tuple[Drift, ...] | None = None

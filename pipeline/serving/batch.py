@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ from pipeline.errors import OutputError, ScorerError
 from pipeline.serving import sink, tally
 from pipeline.serving.faults import point
 from pipeline.serving.intake import Intake
+from pipeline.serving.ledgered import Counts, Keep, nowhere
 from pipeline.serving.progress import Event, Report, quiet
 from pipeline.serving.publish import assemble, publish, side_files, sum_up
 from pipeline.serving.resume import State, take_up
@@ -39,13 +41,16 @@ class Settings:
     summary : Path, optional
         Where the run's summary goes; default: beside the output, `OUT.summary.json`.
     seen : mapping
-        Which history is looked at, and as of when: a resumed run must have the same.
+        Which history is looked at, and as of when, and which ledger is written: a resumed run must have the same.
+    keep : callable
+        Takes the decisions of each chunk, once it is on the disk.
     """
 
     explain: bool = False
     force: bool = False
     summary: Path | None = None
     seen: Mapping[str, str] = field(default_factory=dict)
+    keep: Keep = nowhere
 
 
 def score_file(
@@ -113,6 +118,7 @@ def score_pipe(
     *,
     now: datetime,
     explain: bool = False,
+    keep: Keep = nowhere,
     report: Report = quiet,
 ) -> Summary:
     """Score into a stream of JSON lines: order and a clean end are all that a pipe gets.
@@ -123,6 +129,7 @@ def score_pipe(
         The reader has gone.
     """
     form, total, refused = sink.Format("jsonl"), tally.empty(), list[dict[str, str]]()
+    kept: Counts = {}
     report(Event("started", {"input": intake.name, "output": "-", "scorer": scorer.version}))
     begun = time.perf_counter()
     for tickets in intake.read(now):
@@ -130,12 +137,16 @@ def score_pipe(
         target.write(sink.encode(scored, form, scorer.levels))
         target.flush()
         ended = time.perf_counter()
+        kept = tally.together([kept, keep(tickets, scored, now)])
         total = tally.add([total, tally.count(tickets, scored, ended - begun)])
         begun = ended
         if len(refused) < LISTED_REJECTS:
             refused += tally.rejects(tickets, scored)
         report(_progress(total["rows"], intake, total["rows"], total["seconds"]))
-    summary = summarise(total, refused, version=scorer.version, reference=scorer.reference, started_at=now.isoformat())
+    version, reference, started_at = scorer.version, scorer.reference, now.isoformat()
+    summary = summarise(
+        total, refused, version=version, reference=reference, started_at=started_at, ledger=kept or None
+    )
     report(Event("finished", asdict(summary)))
     return summary
 
@@ -197,9 +208,14 @@ def _score_chunks(
         ended = time.perf_counter()
         spent, begun = ended - begun, ended
         about = {"rejects": tally.rejects(tickets, scored), "tally": tally.count(tickets, scored, spent)}
-        work.keep_chunk(number, data, about)
+        work.keep_chunk(number, data, about, partial(_kept, settings.keep, tickets, scored, state.now))
         rows, seconds = rows + len(scored), seconds + spent
         report(_progress(rows, intake, rows - state.rows, seconds))
+
+
+def _kept(keep: Keep, tickets: pd.DataFrame, scored: pd.DataFrame, moment: datetime) -> Record:
+    counts = keep(tickets, scored, moment)
+    return {"kept": counts} if counts else {}
 
 
 def _score(scorer: Scores, tickets: pd.DataFrame, explain: bool) -> pd.DataFrame:

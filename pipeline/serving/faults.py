@@ -19,6 +19,7 @@ POINTS: dict[str, str] = {
     "rows_scored": "they were scored, nothing is on disk",
     "chunk_half_written": "half of the chunk's bytes are on disk",
     "chunk_written": "the chunk is on disk, the journal doesn't know",
+    "chunk_told": "the ledger knows the chunk, the journal doesn't",
     "record_half_written": "half of the journal's line is on disk",
     "record_written": "the journal knows the chunk",
     "assembly_begun": "all chunks are there",

@@ -79,6 +79,7 @@ def sum_up(work: Work, scorer: Scores, state: State) -> Summary:
         reference=scorer.reference,
         started_at=state.now.isoformat(),
         resumed_rows=state.rows,
+        ledger=tally.together(r["kept"] for r in work.records() if "kept" in r) or None,
     )
 
 

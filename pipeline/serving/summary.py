@@ -43,6 +43,8 @@ class Summary:
         `features.drift.Judgement`: how far the input has moved from what the scorer was trained on.
     rejects : list of dict
         The first 100 refused rows: source, code, ticket_id where there is one.
+    ledger : dict of str to int or None
+        Decisions by where they are: `written` in the ledger, `spooled` beside it, `lost`; None without a ledger.
     """
 
     scorer_version: str
@@ -61,6 +63,7 @@ class Summary:
     resumed_rows: int
     drift: dict[str, Any]
     rejects: list[dict[str, str]]
+    ledger: dict[str, int] | None = None
 
 
 def summarise(
@@ -71,6 +74,7 @@ def summarise(
     reference: dict[str, Any] | None,
     started_at: str,
     resumed_rows: int = 0,
+    ledger: dict[str, int] | None = None,
 ) -> Summary:
     """Make the summary of a run from what it added up."""
     rows, seconds = int(total["rows"]), float(total["seconds"])
@@ -93,6 +97,7 @@ def summarise(
         resumed_rows=resumed_rows,
         drift=asdict(drift.judge(_reference(reference), total["input"])),
         rejects=rejects[:LISTED_REJECTS],
+        ledger=ledger,
     )
 
 

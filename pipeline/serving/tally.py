@@ -47,6 +47,14 @@ def add(parts: Iterable[Tally]) -> Tally:
     return total
 
 
+def together(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Counts by name, of all parts."""
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return dict(sorted(total.items()))
+
+
 def empty() -> Tally:
     """Tally of nothing."""
     return {

@@ -15,7 +15,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +56,15 @@ class Work:
             self._append(header)
         point("journal_begun")
 
-    def keep_chunk(self, number: int, data: bytes, about: Record) -> None:
-        """Write a chunk, then say so in the journal; both are on the disk when this returns."""
+    def keep_chunk(self, number: int, data: bytes, about: Record, then: Callable[[], Record] = dict) -> None:
+        """Write a chunk, then say so in the journal; both are on the disk when this returns.
+
+        Parameters
+        ----------
+        then : callable
+            Done once the chunk is on the disk, and done again if the run is killed before the journal says so; what it
+            returns is part of the journal's line.
+        """
         half = len(data) // 2
         with writing(self.folder):
             with self.chunk(number).open("wb") as handle:
@@ -66,7 +73,10 @@ class Work:
                 handle.write(data[half:])
                 sync(handle)
             point("chunk_written")
-            self._append({"chunk": number, "sha256": hashlib.sha256(data).hexdigest(), **about})
+        more = then()
+        point("chunk_told")
+        with writing(self.folder):
+            self._append({"chunk": number, "sha256": hashlib.sha256(data).hexdigest(), **about, **more})
         point("record_written")
 
     def note(self, record: Record) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.config import Tickets
 from pipeline.errors import InputError
+from pipeline.history.answers import ACCEPTED
 from pipeline.history.events import created_events, field_events, joined, make_events
 from pipeline.history.identity import pseudonyms
 from pipeline.sources.kitsune_fields import creation_fields
@@ -109,7 +110,7 @@ def kitsune_part(
     rejects = pd.DataFrame({"source": questions["source"], "code": codes, "ticket_id": questions["id"]})[~good]
     kept = tickets[good].reset_index(drop=True)
     facts = questions[good].reset_index(drop=True)
-    replies, reply_rejects = _replies(answers, now, first_seq=len(kept))
+    replies, reply_rejects = _replies(answers, now, first_seq=len(kept), accepted=set(facts["solution"].dropna()))
     articles_frame, article_rejects = _articles(articles)
     events = joined([created_events(kept, _positions(kept)), _field_events(kept, facts), replies])
     counts |= {"rows_in": len(questions), "answers_in": len(answers), "articles_in": len(articles)}
@@ -165,7 +166,9 @@ def _field_events(tickets: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     return joined([at_creation, later])
 
 
-def _replies(answers: pd.DataFrame, now: pd.Timestamp | None, *, first_seq: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _replies(
+    answers: pd.DataFrame, now: pd.Timestamp | None, *, first_seq: int, accepted: set[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     times, codes, _ = read_times(answers["created"], timezone="UTC", now=now)
     codes = answers["error"].where(answers["error"].notna(), codes)
     codes = codes.where(codes.notna() | answers["question_id"].notna(), "missing_id")
@@ -180,6 +183,7 @@ def _replies(answers: pd.DataFrame, now: pd.Timestamp | None, *, first_seq: int)
         received_at=when,
         seq=pd.Series(range(first_seq, first_seq + len(kept)), index=kept.index, dtype="Int64"),
         actor=pseudonyms(kept["creator"]),
+        value=pd.Series(ACCEPTED, index=kept.index, dtype="str").where(kept["id"].isin(accepted)),
         text=redacted(kept["content"].mask(_lengths(kept, "content") > Tickets.max_characters)),
     )
     return replies.reset_index(drop=True), answers[~good]
@@ -194,7 +198,7 @@ def _articles(articles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 _OPTIONAL = (
-    "locale", "product", "topic", "updated", "metadata", "is_solved", "is_spam", "is_locked",
+    "locale", "product", "topic", "updated", "metadata", "is_solved", "solution", "is_spam", "is_locked",
     "url", "html", "products_str",
 )  # fmt: skip
 

@@ -251,7 +251,9 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
     definitions = parse_definitions(written, where, error=MappingError)
     check_values(tickets, events, definitions, where=where, error=MappingError)
     outcomes = derive(tickets, events, definitions, articles=articles)
-    counts = part.record.get("counts", {})
+    counts = dict(part.record.get("counts", {}))
+    clashing = _clashing(old.articles, part.articles)
+    counts |= {"articles_that_replace_another_page": len(clashing)} if clashing else {}
     summary = Summary(
         rows_in=int(counts.get("rows_in", part.came)),
         tickets_in=part.came if part.rows == "tickets" else 0,
@@ -266,10 +268,24 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
         outcomes=_counted(outcomes["outcome"]),
         redefined=tuple(k for k, v in part.outcomes.items() if k in prior["outcomes"] and prior["outcomes"][k] != v),
     )
-    said = part.record | {"counts": counts | {f"{part.rows}_in": part.came, "refused": summary.refused}}
+    said = (
+        part.record
+        | ({"clashing_articles": clashing} if clashing else {})
+        | {"counts": counts | {f"{part.rows}_in": part.came, "refused": summary.refused}}
+    )
     frames = {"tickets": tickets, "events": events, "outcomes": outcomes, "articles": articles}
     write(folder, frames, rejects, {"imports": [*prior["imports"], said], "outcomes": written})
     return summary
+
+
+def _clashing(old: pd.DataFrame, new: pd.DataFrame) -> list[str]:
+    """Ids under which another page was known: one with another title and another address."""
+    both = new.merge(old, on="article_id", suffixes=("", "_before"))
+    other = pd.Series(True, index=both.index)
+    for name in ("title", "url"):
+        before = both[f"{name}_before"]
+        other &= both[name].notna() & before.notna() & (both[name] != before).fillna(False)
+    return sorted(both.loc[other.to_numpy(bool), "article_id"])
 
 
 def _counted(values: pd.Series) -> dict[str, int]:

@@ -49,7 +49,9 @@ def input_columns(scorer: Scorer) -> list[str]:
     """What the scorer looks at; MLflow drops every other column before the scorer sees it."""
     learned = {name for name in scorer.builder.fields.names if name.startswith(FIELD_PREFIX)}
     ruled = {FIELD_PREFIX + name for rule in scorer.settings.routing.rules for name in rule.fields}
-    return [*names("tickets"), *_ALSO_READ, *sorted(learned | ruled)]
+    product = scorer.settings.articles.product
+    filtered = {FIELD_PREFIX + product} if product and scorer.models.articles else set()
+    return [*names("tickets"), *_ALSO_READ, *sorted(learned | ruled | filtered)]
 
 
 def requirements_of(settings: Params) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.articles.model import ArticleModel
+from pipeline.articles.replies import ReplyModel
 from pipeline.config import Params
 from pipeline.errors import GateError
 from pipeline.estimators.escalation import EscalationModel
@@ -40,7 +41,7 @@ def assemble(prepared: Prepared, featurized: Featurized, trained: dict[str, Trai
         No model passed.
     """
     passing = {t: m for t, m in trained.items() if m.passed}
-    passed, articles = without_articles(passing), passing.get("article")
+    passed, answers = without_articles(passing), passing["article"].parts if "article" in passing else {}
     if not passing:
         why = "; ".join(f"{t}: {m.about['why_none']}" for t, m in trained.items())
         raise GateError(
@@ -57,7 +58,8 @@ def assemble(prepared: Prepared, featurized: Featurized, trained: dict[str, Trai
         escalation=EscalationModel.from_state(passed["escalated"].parts["escalation"])
         if "escalated" in passed
         else None,
-        articles=ArticleModel.from_state(articles.parts["articles"]) if articles is not None else None,
+        articles=ArticleModel.from_state(answers["articles"]) if "articles" in answers else None,
+        replies=ReplyModel.from_state(answers["replies"]) if "replies" in answers else None,
     )
     thresholds = _thresholds(prepared, featurized, passed, scope, params)
     oos_threshold = scope.threshold if scope is not None and scope.threshold < 1.0 else float("inf")

@@ -21,6 +21,7 @@ from pipeline.training.ages import of_served as waited_of_served
 from pipeline.training.audit import give_away_columns
 from pipeline.training.baselines import PLAIN_ROWS, Lesson, majority, plain_rows, rivals
 from pipeline.training.cited import beside_cited
+from pipeline.training.gaps import gaps_among
 from pipeline.training.judge import NO_BETTER, Standing, absent, judge
 from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX
 from pipeline.training.leak import Facts, leak
@@ -29,6 +30,7 @@ from pipeline.training.looks import of_served
 from pipeline.training.realised import Routed, realised, right_queue, routed, working_point
 from pipeline.training.report_files import report_files
 from pipeline.training.served import Served, serve
+from pipeline.training.stale import stale_of
 from pipeline.training.telling_words import class_words, documents, spoken_of
 from pipeline.training.unseen import Unseen, lesson_rows, require, unseen
 from pipeline.training.waiting import with_waiting
@@ -95,6 +97,8 @@ def evaluate(raw: Path | Raw, scorer: Scorer, *, where: Path | None = None, say:
         promise=promise,
         routing=notes.queues(served.scored),
         articles=_articles(bench, outcomes),
+        gaps=None if scorer.models.articles is None else gaps_among(found.parsed, served.scored, facts, scorer),
+        stale=None if given.articles.empty else stale_of(facts, given.articles, scorer.settings.history),
         drift=moved,
         data=_data(bench),
         settings=notes.settings_of(scorer.settings),

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Params
+from pipeline.config import Params, nearest
 from pipeline.errors import ConfigError, InputError
 from pipeline.estimators.trees import MAX_CATEGORY
+from pipeline.history.answers import came_back, settling_answers
 from pipeline.history.as_of import AsOf
 from pipeline.history.calendar import Calendar
 from pipeline.history.definitions import OUT_OF_SCOPE, source_columns
@@ -34,7 +35,7 @@ RAW_PREFIX = "raw."
 HISTORY = ("tickets", "events", "amounts", "links")
 """Parts of a history, each a file of the prepared folder."""
 
-KNOWLEDGE = ("articles", "citations")
+KNOWLEDGE = ("articles", "citations", "answers", "returns")
 """What suggestions are learned from, each a file of the prepared folder."""
 
 DESCRIPTION_ID = "\x1fdescription:"
@@ -61,6 +62,10 @@ class Prepared:
         By the schema ARTICLES.
     citations : DataFrame
         `ticket_id`, `value` (an article's id), `known_at`: what answered tickets of the frame, known by the cut.
+    answers : DataFrame
+        `history.answers.settling_answers` of all that was imported, known by the cut.
+    returns : DataFrame
+        `history.answers.came_back`, likewise.
     """
 
     frame: pd.DataFrame
@@ -68,6 +73,8 @@ class Prepared:
     history: History | None = None
     articles: pd.DataFrame = field(default_factory=lambda: empty("articles"))
     citations: pd.DataFrame = field(default_factory=lambda: empty("outcomes"))
+    answers: pd.DataFrame = field(default_factory=lambda: settling_answers(empty("tickets"), empty("events"), cut=None))
+    returns: pd.DataFrame = field(default_factory=lambda: empty("outcomes")[["ticket_id", "value"]])
 
     def as_of(self, params: Params) -> AsOf | None:
         """What is looked at in the history."""
@@ -179,7 +186,13 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
         "outcomes": raw.outcomes_as_written | params.outcomes,
         "as_of": None,
     }
-    made = Prepared(frame, about, None, raw.articles, citations(outcomes, frame, cut=test_from))
+    knowledge = (
+        raw.articles,
+        citations(outcomes, frame, cut=test_from),
+        settling_answers(raw.tickets, raw.events, cut=test_from),
+        came_back(raw.tickets, raw.events, customers=params.history, cut=test_from),
+    )
+    made = Prepared(frame, about, None, *knowledge)
     if "escalated" not in found or not dated:
         return made
     history = record(raw.tickets, raw.events, outcomes, definitions, params.history)
@@ -276,5 +289,14 @@ def _check_policy(frame: pd.DataFrame, params: Params, levels: list[str]) -> Non
         return sorted(set(frame[column].dropna()) - {OUT_OF_SCOPE}) if column in frame else []
 
     fields = [c.removeprefix(FIELD_PREFIX) for c in frame.columns if c.startswith(FIELD_PREFIX)]
+    _check_product(params.articles.product, fields)
     queues = values("queue") or [params.routing.queues.get(t, t) for t in values("topic")]
     check_policy(params.routing, topics=values("topic"), queues=queues, levels=levels, fields=fields)
+
+
+def _check_product(name: str | None, fields: list[str]) -> None:
+    if name is None or name in fields:
+        return
+    near = nearest(name, fields)
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(fields)[:10]) or 'none'}"
+    raise ConfigError("a field that isn't there", where="params.yaml: articles: product", got=name, do=hint)

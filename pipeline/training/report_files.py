@@ -12,7 +12,8 @@ from pipeline.errors import OutputError
 from pipeline.pages.backtest import Backtest, Replay, Replayed, Waits
 from pipeline.pages.card import render_card
 from pipeline.pages.figures import known
-from pipeline.pages.page import render, render_replay
+from pipeline.pages.knowledge import Knowledge
+from pipeline.pages.page import render, render_knowledge, render_replay
 from pipeline.pages.report import Report
 from pipeline.pages.waiting import Waiting
 
@@ -40,6 +41,28 @@ def replay_files(replay: Replay, folder: Path) -> Path:
         The folder can't be made or written.
     """
     return _written({BACKTEST: _json(replay_figures(replay)), PAGE: render_replay(replay)}, folder)
+
+
+def knowledge_files(knowledge: Knowledge, *, figures: Path | None = None, page: Path | None = None) -> None:
+    """Write what `triage articles` found where it is wanted: all of it as JSON, and as a page.
+
+    Raises
+    ------
+    OutputError
+        A file can't be written.
+    """
+    if figures is not None:
+        _one(figures, _json(asdict(knowledge)))
+    if page is not None:
+        _one(page, render_knowledge(knowledge))
+
+
+def _one(path: Path, text: str) -> None:
+    try:
+        _write(path, text.encode("utf-8"))
+    except OSError as error:
+        got = os.strerror(error.errno or 0)
+        raise OutputError("a file can't be written", where=str(path), got=got, do="check the path") from error
 
 
 def _written(contents: dict[str, str], folder: Path) -> Path:

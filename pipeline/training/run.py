@@ -53,7 +53,7 @@ def run(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None,
         say(f"no ticket is from {test_from.isoformat()} on: there is nothing left to evaluate")
     featurized = featurize(prepared, params, say=say)
     targets: list[Any] = [t for t in get_args(Target) if t in prepared.about["targets"]]
-    if len(prepared.articles):
+    if len(prepared.articles) or len(prepared.answers):
         targets.append("article")
     trained = {t: train(t, prepared, featurized, params, say=say) for t in targets}
     scorer = assemble(prepared, featurized, trained, params)

@@ -34,6 +34,9 @@ FEWEST = 150
 HELD_OUT = 0.25
 """Share of these tickets, the latest, on which the ranking is judged and calibrated."""
 
+FEWEST_ANSWERED = 20
+"""With fewer tickets on which it was cited nobody can tell how many customers an article satisfies."""
+
 UNSEEN = 0.1
 """Share of these tickets, the earliest, that nothing is learned from: hardly anything had been cited by then."""
 
@@ -78,7 +81,9 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     citations = Citations(ids[rows[kept]], places[kept], known[kept], vectors[rows[kept]])
     weights = BY_HAND if index.vectors.shape[1] else BY_HAND_WORDS
     ranker = Ranker.of_content(np.array([weights[name] for name in MEASURES if name in weights]))
-    model = ArticleModel(index, citations, ranker, np.zeros(0), 0.0, settings.shown)
+    stays = _stays(prepared, index)
+    sure = np.inf if settings.auto_answer is None else settings.auto_answer
+    model = ArticleModel(index, citations, ranker, np.zeros(0), 0.0, settings.shown, stays, sure)
     asked = np.unique(rows)
     most = max(FEWEST, min(_MOST_ROWS, _MOST_CELLS // max(len(index), 1)))
     learned = asked[int(len(asked) * UNSEEN) :][-most:]
@@ -89,7 +94,7 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     among = np.isin(rows, learned)
     right[np.searchsorted(learned, rows[among]), places[among]] = True
     as_asked = prepared.frame.iloc[learned].drop(columns="as_of", errors="ignore")
-    seen = model.look(Asked.of(as_asked, vectors[learned]))
+    seen = model.look(Asked.of(as_asked, vectors[learned], product=settings.product))
     held = np.arange(len(learned)) >= int(len(learned) * (1 - HELD_OUT))
     older = Ranker.fit(seen.rows(~held), right[~held])
     judged, truth = seen.rows(held), right[held]
@@ -127,6 +132,19 @@ def _cited(prepared: Prepared, index: ArticleIndex) -> tuple[np.ndarray, np.ndar
     good = np.flatnonzero((row >= 0) & (place >= 0))
     order = good[np.lexsort((place[good], row[good], known[good]))]
     return row[order].astype(np.int64), place[order], known[order]
+
+
+def _stays(prepared: Prepared, index: ArticleIndex) -> np.ndarray:
+    """Of each article the share of customers who didn't come back after it was cited, shape (m,); nan: too few.
+
+    Jeffreys' estimate (Brown, Cai and DasGupta, 2001): half a customer of either kind is added.
+    """
+    back = prepared.citations[["ticket_id", "value"]].merge(prepared.returns, on="ticket_id", suffixes=("", "_back"))
+    place = np.array([index.place.get(str(v), -1) for v in back["value"]], dtype=np.int64)
+    known = back["value_back"].to_numpy(np.float64)[place >= 0]
+    count = np.bincount(place[place >= 0], minlength=len(index))
+    stayed = np.bincount(place[place >= 0], weights=1.0 - known, minlength=len(index))
+    return np.where(count >= FEWEST_ANSWERED, (stayed + 0.5) / (count + 1.0), np.nan)
 
 
 def _popular(seen: Seen) -> np.ndarray:

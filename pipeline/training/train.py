@@ -15,13 +15,14 @@ from pipeline.artifact import State
 from pipeline.config import Params
 from pipeline.errors import InputError
 from pipeline.history.log import moments
-from pipeline.training import escalations, priorities, suggestions, topics
+from pipeline.training import escalations, priorities, replies, suggestions, topics
 from pipeline.training.featurize import Featurized
 from pipeline.training.gates import Verdict, classes_gate, levels_gate, risk_gate
 from pipeline.training.labels import LABEL_PREFIX
 from pipeline.training.living import find, renamed
 from pipeline.training.prepare import Prepared, cut_of, described_rows, known_moments, known_rows
 from pipeline.training.split import Plan, plan
+from pipeline.training.suggestions import words
 
 Target = Literal["topic", "queue", "priority", "escalated", "article"]
 Say = Callable[[str], None]
@@ -227,15 +228,29 @@ def _escalation(
 
 
 def _articles(prepared: Prepared, featurized: Featurized, params: Params, say: Say) -> Trained:
-    if not len(prepared.articles):
-        return _none("article", "there are no articles")
-    made = suggestions.make(prepared, featurized, params, say=say)
-    say(f"articles: {made.gate.words if made.gate else made.note}")
-    if made.figures:
-        say(f"articles: on the latest {made.figures['tickets']:.0f} tickets {suggestions.words(made.figures)}")
-    gate = {"passed": True, "words": made.note} if made.gate is None else asdict(made.gate) | {"words": made.gate.words}
-    about = {"gate": gate, "figures": made.figures, "why_none": "" if gate["passed"] else gate["words"]}
-    return Trained("article", {"articles": made.model.state()}, {"trained": made.trained}, about)
+    """What may answer a ticket: articles, and replies that answered earlier ones; each by its own gate."""
+    parts: dict[str, State] = {}
+    about: dict[str, Any] = {"figures": {}}
+    trained, said = np.zeros(0, dtype=np.int64), []
+    if len(prepared.articles):
+        made = suggestions.make(prepared, featurized, params, say=say)
+        said.append(f"articles: {made.gate.words if made.gate else made.note}")
+        if made.figures:
+            said.append(f"articles: on the latest {made.figures['tickets']:.0f} tickets {words(made.figures)}")
+        trained, about["figures"] = made.trained, made.figures
+        if made.gate is None or made.gate.passed:
+            parts["articles"] = made.model.state()
+    answered = replies.make(prepared, featurized, params, say=say)
+    said.append(answered.note)
+    if answered.figures:
+        said.append(f"replies: on the latest tickets {words(answered.figures)}")
+    if answered.model is not None:
+        parts["replies"] = answered.model.state()
+    for line in said:
+        say(line)
+    gate = {"passed": bool(parts), "words": said[0]}
+    about |= {"replies": answered.figures, "gate": gate, "why_none": "" if parts else said[0]}
+    return Trained("article", parts, {"trained": trained}, about)
 
 
 def _seen(featurized: Featurized) -> escalations.Seen | None:

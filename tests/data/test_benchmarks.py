@@ -27,7 +27,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data isn't 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[dict[str, ModuleType]]:
     """The scripts as modules: they import one another as a script does."""
-    names = ("figures", "promises", "quality", "reshape", "tasks", "truth", "verbs")
+    names = ("forms", "figures", "promises", "quality", "reshape", "tasks", "truth", "verbs")
     sys.path.insert(0, str(BENCHMARKS))
     try:
         yield {name: __import__(name) for name in names}

@@ -14,7 +14,7 @@ import pytest
 from model.tracked import Ran, Rows
 
 from pipeline.artifact import MANIFEST
-from pipeline.config import Encoder, Params, Tracking
+from pipeline.config import Articles, Encoder, Params, Tracking
 from pipeline.errors import InputError, OutputError
 from pipeline.scorer import Scorer
 from pipeline.tracking.runs import CHAMPION, REPORT_FILES, data_hash, registered_name, track_evaluation, track_training
@@ -148,6 +148,17 @@ def test_what_the_scorer_looks_at_is_in_the_signature(small_scorer: Path, small_
     columns = input_columns(Scorer.load(small_scorer))
     stored = pd.read_parquet(small_raw / "tickets.parquet").columns
     assert set(columns) == {*stored, "as_of", "error"}
+
+
+def test_the_product_of_a_ticket_is_in_the_signature_where_articles_are_filtered_by_it(small_scorer: Path) -> None:
+    from pipeline.tracking.signature import input_columns
+
+    scorer = Scorer.load(small_scorer)
+    articles: Any = scorer.models.articles or object()
+    by_device = replace(scorer, settings=replace(scorer.settings, articles=Articles(product="device")))
+    with_articles = replace(by_device, models=replace(scorer.models, articles=articles))
+    without = replace(by_device, models=replace(scorer.models, articles=None))
+    assert ["fields.device" in input_columns(one) for one in (scorer, without, with_articles)] == [False, False, True]
 
 
 def test_the_packages_are_pinned_and_torch_is_named_only_where_it_is_used() -> None:

@@ -46,6 +46,29 @@ def test_an_article_in_another_language_is_not_for_this_customer() -> None:
     assert index_of(articles(language=None)).fitting(["fr"]).all()
 
 
+@pytest.mark.parametrize(
+    ("said", "fitting"),
+    [
+        ("Phone", "mail print de"),
+        (" phone ", "mail print de"),
+        ("TABLET", "print pass de"),
+        ("Phone; Tablet", "mail print pass de"),
+        ("Toaster;Phone", "mail print de"),
+        *[(nobody, "mail print pass de") for nobody in (None, "", "Toaster")],
+    ],
+)
+def test_an_article_about_another_product_is_not_for_this_ticket(said: str | None, fitting: str) -> None:
+    found = index_of(articles(product=["phone", "Phone;Tablet", "tablet", None]))
+    allowed = found.fitting([None], [said])[0]
+    assert [name for name, good in zip(found.ids, allowed, strict=True) if good] == fitting.split()
+
+
+def test_language_and_product_must_both_fit() -> None:
+    found = index_of(articles(product=["phone", "tablet", "tablet", "phone"]))
+    allowed = found.fitting(["de", "en", None], ["tablet", "phone", None])
+    assert allowed.sum(axis=1).tolist() == [0, 1, 4]
+
+
 def index_of(frame: pd.DataFrame) -> ArticleIndex:
     return ArticleIndex.build(frame, None, words=90)
 
@@ -78,6 +101,6 @@ def test_what_was_stored_is_read_again(tmp_path: object) -> None:
     made = index()
     artifact.write(folder, {"articles": made.state()}, {})
     again = ArticleIndex.from_state(artifact.read(folder)[0]["articles"])
-    assert again.ids == made.ids and again.passages == made.passages
+    assert again.ids == made.ids and again.passages == made.passages and again.products == made.products
     assert (again.scores(["print the page"]) == made.scores(["print the page"])).all()
     assert (again.centres == made.centres).all()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_articles import articles, directions, index
 
@@ -67,6 +68,20 @@ def test_only_articles_in_the_customers_language_are_suggested() -> None:
     assert ids(model([]).suggest(asked("print", language="de"))) == ["de"]
     assert "de" not in ids(model([]).suggest(asked("druck", language="en")))
     assert model([]).suggest(asked("print", language="fr")) == [[]]
+
+
+def test_only_articles_about_the_tickets_product_are_suggested_where_a_field_names_it() -> None:
+    made = replace(model([]), index=ArticleIndex.build(articles(product=["A", "B", None, "A"]), directions, words=90))
+    rows = pd.DataFrame({"ticket_id": ["1", "2"], "created_at": pd.to_datetime(["2026-01-01"] * 2, utc=True)})
+    rows = rows.assign(text="print my mail", language="en", **{"fields.device": ["b", None]})
+    vectors = directions(rows["text"].tolist())
+    by_device, anyhow = (Asked.of(rows, vectors, product=name) for name in ("device", None))
+    assert [sorted(s["article_id"] for s in row) for row in made.suggest(by_device)] == [
+        ["pass", "print"], ["mail", "pass", "print"],
+    ]  # fmt: skip
+    assert made.suggest(anyhow) == made.suggest(Asked.of(rows, vectors, product="no such field"))
+    assert [len(row) for row in made.suggest(anyhow)] == [3, 3]
+    assert [part.products for _, part in by_device.pieces()] == [["b", None]]
 
 
 @pytest.mark.parametrize("text", ["", "   "])

@@ -31,8 +31,8 @@ def words(node: HTMLParser) -> str:
 def test_every_part_of_a_filled_report_is_on_the_page(page: HTMLParser) -> None:
     parts = {s.attributes["id"] for s in page.css("section")}
     assert parts == {
-        "headline", "promise", "routing", "model-1", "model-2", "model-3", "articles", "taxonomy", "audit", "drift",
-        "data", "settings", "reproduction",
+        "headline", "promise", "routing", "model-1", "model-2", "model-3", "articles", "gaps", "stale",
+        "taxonomy", "audit", "drift", "data", "settings", "reproduction",
     }  # fmt: skip
     assert not page.css("section.absent")
 

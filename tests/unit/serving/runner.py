@@ -21,11 +21,13 @@ from typing import Any
 
 from unit.serving.standin import StandIn, made_intake
 
+from pipeline.config import Params
 from pipeline.errors import TriageError
 from pipeline.scorer import Scorer
 from pipeline.serving.batch import Settings, score_file
 from pipeline.serving.faults import VARIABLE
 from pipeline.serving.intake import open_intake
+from pipeline.serving.ledgered import Keep, nowhere, open_ledgered
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 Job = dict[str, Any]
@@ -49,7 +51,8 @@ class Runner:
 @contextmanager
 def started(folder: Path) -> Iterator[Runner]:
     """The process, until the block ends; `folder` takes what it says on standard error."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    tests = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}", "OMP_NUM_THREADS": "1"}
     errors, pipe = folder / "errors.txt", subprocess.PIPE
     command = [sys.executable, __file__]
     with (
@@ -88,8 +91,12 @@ def run(job: Job) -> int:
     """Run one job; the exit code that the command would give."""
     if "limit" in job:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
-    settings, source = Settings(force=job.get("force", False)), Path(job["source"])
+    source = Path(job["source"])
+    kept: Keep = nowhere
     try:
+        if "ledger" in job:
+            kept = open_ledgered(job["ledger"], Path(job["out"]).parent, Params(), history=False)
+        settings = Settings(force=job.get("force", False), keep=kept)
         if "scorer" in job:
             intake, scorer = open_intake(source, batch_rows=job["chunk_rows"]), loaded(job["scorer"])
             score_file(intake, Path(job["out"]), scorer, now=NOW, settings=settings)

@@ -14,7 +14,7 @@ from made_articles import articles as pages
 
 from pipeline.articles.model import Citations
 from pipeline.config import Articles, Encoder, Params
-from pipeline.errors import GateError
+from pipeline.errors import ConfigError, GateError
 from pipeline.scorer import Scorer
 from pipeline.sources.raw import Raw
 from pipeline.tickets.schema import empty
@@ -143,6 +143,31 @@ def test_articles_that_are_gone_or_unknown_are_never_suggested() -> None:
     assert "print" not in found.model.index.ids and len(found.model.citations.ticket) < 400
 
 
+def test_a_field_of_the_ticket_says_which_product_its_articles_are_about(
+    learned: tuple[Prepared, Featurized, Scorer], tmp_path: Path
+) -> None:
+    prepared, _, scorer = learned
+    model = scorer.models.articles
+    assert model is not None
+    index = replace(model.index, products=tuple("tablet" if i == "print" else "phone" for i in model.index.ids))
+    filtered = replace(
+        scorer, models=replace(scorer.models, articles=replace(model, index=index, fits=np.zeros(0))),
+        settings=replace(scorer.settings, articles=replace(scorer.settings.articles, product="device")),
+    )  # fmt: skip
+    filtered.save(tmp_path / "scorer")
+    new = later(prepared, fields_device=["Phone", "Phone", None])
+    for one in (filtered, Scorer.load(tmp_path / "scorer")):
+        first, second, third = ({s["article_id"] for s in row} for row in one.score(new)["articles"])
+        assert first == second == {"mail", "pass"} and "print" in third
+
+
+def test_a_product_field_that_no_ticket_has_is_said_before_anything_is_trained() -> None:
+    wrong = replace(PARAMS, articles=Articles(product="citd"))
+    raw = Raw(tickets(9, fields_cited="mail"), empty("events"), empty("outcomes"), pages(), {"article": "cited"}, [])
+    with pytest.raises(ConfigError, match=r"(?s)articles: product.*citd.*cited"):
+        prepare_raw(raw, wrong)
+
+
 def test_only_the_newest_citations_are_kept() -> None:
     found, _ = made(desk(400), replace(PARAMS, articles=Articles(max_citations=10)))
     assert len(found.model.citations.ticket) == 10
@@ -153,7 +178,7 @@ def test_without_articles_there_is_no_such_model() -> None:
     prepared = desk(60, articles=empty("articles"), topic="cited")
     blocks = featurize(prepared, PARAMS, say=quiet)
     trained = train("article", prepared, blocks, PARAMS, say=quiet)
-    assert not trained.parts and "no articles" in trained.about["why_none"]
+    assert not trained.parts and "0 tickets to learn from" in trained.about["why_none"]
     with pytest.raises(GateError):
         assemble(prepared, blocks, {"article": trained}, PARAMS)
 
@@ -171,3 +196,33 @@ def test_figures_of_rankings_by_hand() -> None:
     found = ranking_figures(right, likely)
     assert (found["recall@1"], found["recall@3"], found["hit@3"]) == (0.25, 0.5, 0.5)
     assert found["MRR"] == pytest.approx((1 + 1 / 4) / 2)
+
+
+def test_an_article_that_satisfies_is_an_auto_answer_candidate(learned: tuple[Prepared, Featurized, Scorer]) -> None:
+    prepared, blocks, _ = learned
+    back = pd.DataFrame({"ticket_id": prepared.frame["ticket_id"], "value": 0})
+    back.loc[prepared.frame["ticket_id"].isin(_cited(prepared, "pass")), "value"] = 1
+    known = replace(prepared, returns=back)
+    params = replace(PARAMS, articles=Articles(auto_answer=0.5))
+    scorer = assemble(known, blocks, {"article": train("article", known, blocks, params, say=quiet)}, params)
+    first, second, third = scorer.score(later(prepared))["auto_answer"]
+    assert first["article_id"] == "print" and first["probability"] > 0.95
+    assert second["article_id"] == "pass" and second["probability"] < 0.05
+    assert third is None
+    never = replace(params, articles=Articles(auto_answer=None))
+    quiet_one = assemble(known, blocks, {"article": train("article", known, blocks, never, say=quiet)}, never)
+    assert quiet_one.score(later(prepared))["auto_answer"].isna().all()
+
+
+def test_nobody_knows_how_an_article_satisfies_that_was_cited_a_few_times(
+    learned: tuple[Prepared, Featurized, Scorer],
+) -> None:
+    prepared, blocks, _ = learned
+    few = pd.DataFrame({"ticket_id": prepared.frame["ticket_id"].iloc[:30], "value": 0})
+    found, params = replace(prepared, returns=few), replace(PARAMS, articles=Articles(auto_answer=0.0))
+    scorer = assemble(found, blocks, {"article": train("article", found, blocks, params, say=quiet)}, params)
+    assert scorer.score(later(prepared))["auto_answer"].isna().all()
+
+
+def _cited(prepared: Prepared, article: str) -> list[str]:
+    return prepared.citations.loc[prepared.citations["value"] == article, "ticket_id"].tolist()

@@ -1,0 +1,232 @@
+"""Similar tickets that were settled, and a reply out of what settled them: an earlier answer, or one sent often."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from pipeline.articles.model import Asked
+from pipeline.articles.ranker import by_article
+from pipeline.articles.summary import sentences
+from pipeline.artifact import State
+from pipeline.calibration import sigmoid
+from pipeline.history.log import NEVER
+from pipeline.tickets.clean import clean
+from pipeline.tickets.redact import PLACEHOLDERS, redact
+from pipeline.tickets.schema import UNDETERMINED
+
+MACRO_FROM = 3
+"""An answer that was sent on so many tickets is a macro."""
+
+NEARNESS = 12.0
+"""How fast an answer's evidence grows with the similarity of its ticket: the ranking's own until it learned."""
+
+SURENESS = ("nearest", "evidence", "times")
+"""What tells whether a reply is right: similarity of its nearest ticket, logarithm of its share of all evidence, and
+ln(1 + number of tickets on which it was sent before)."""
+
+_FEWEST_WORDS, _MOST_WORDS = 6, 120
+_GREETING = re.compile(
+    r"^\W{0,3}(?:hi|hello|hey|dear|greetings|good (?:morning|day|afternoon|evening)|hallo|guten (?:tag|morgen|abend)"
+    r"|lieber?|sehr geehrter?|bonjour|bonsoir|salut|cher|chère|hola|buenos días|buenas tardes|estimad[oa]|ciao"
+    r"|buongiorno|salve|gentile|beste|geachte|dag|goedendag|olá|oi|prezad[oa]|caro|cara|dzień dobry|cześć|dobrý den"
+    r"|ahoj|szia|kedves|hei|moi|hej|merhaba|živjo|pozdravljeni)\b[^.!?\n,:]{0,40}(?:[,!.:]+\s*|\n+|$)",
+    re.IGNORECASE,
+)
+_VARIES = re.compile(r"[\W\d_]+")
+
+
+class Answers(NamedTuple):
+    """Answers that settled tickets, in order of `text`; arrays of shape (e,).
+
+    Attributes
+    ----------
+    ticket : ndarray of str
+    text : ndarray of int64
+        Which of the texts was sent.
+    known : ndarray of int64
+        When it was known to have settled the ticket, in microseconds; `NEVER` where nobody knows.
+    language : ndarray of str
+        Of the ticket; empty where it isn't known.
+    vectors : ndarray of shape (e, d), or csr_matrix of shape (e, terms)
+        Of the tickets, of unit length.
+    """
+
+    ticket: np.ndarray
+    text: np.ndarray
+    known: np.ndarray
+    language: np.ndarray
+    vectors: Any
+
+
+class Near(NamedTuple):
+    """What is seen of n tickets: arrays of shape (n, e) and (n, texts)."""
+
+    similarity: np.ndarray
+    evidence: np.ndarray
+
+    def best(self) -> np.ndarray:
+        """The text with most evidence, shape (n,)."""
+        return np.asarray(self.evidence.argmax(axis=1))
+
+
+@dataclass(frozen=True, repr=False)  # nobody reads other people's letters in a message
+class ReplyModel:
+    """Finds similar tickets, and suggests a reply.
+
+    Attributes
+    ----------
+    answers : Answers
+    texts : tuple of str
+        Personal data masked, without greeting.
+    alike : ndarray, shape (2,)
+        Weight of a similarity and a constant: logit of P(what settled that ticket settles this one).
+    fits : ndarray, shape (4,)
+        Weights of `SURENESS` and a constant: logit of P(the reply is right).
+    least : float
+        Below this probability no reply is suggested.
+    shown : int
+        Most similar tickets.
+    """
+
+    answers: Answers
+    texts: tuple[str, ...]
+    alike: np.ndarray
+    fits: np.ndarray
+    least: float
+    shown: int
+
+    def suggest(self, asked: Asked) -> tuple[list[list[dict[str, Any]]], list[dict[str, Any] | None]]:
+        """For each ticket the similar ones, the likeliest first, and a reply or None."""
+        similar: list[list[dict[str, Any]]] = []
+        replies: list[dict[str, Any] | None] = []
+        for part, near in self.looks(asked):
+            order = np.argsort(-near.similarity, axis=1, kind="stable")[:, : self.shown]
+            likely = sigmoid(np.take_along_axis(near.similarity, order, axis=1) * self.alike[0] + self.alike[1])
+            sure = self.sure(near)
+            speaks = [bool(text.strip()) for text in part.texts]
+            for row, best in enumerate(near.best().tolist()):
+                known = [(e, p) for e, p in zip(order[row], likely[row], strict=True) if near.similarity[row, e] > 0]
+                shown = known if speaks[row] else []
+                similar.append([{"ticket_id": str(self.answers.ticket[e]), "probability": float(p)} for e, p in shown])
+                good = bool(shown) and sure[row] >= self.least
+                replies.append(self._said(near.similarity[row], best, float(sure[row])) if good else None)
+        return similar, replies
+
+    def looks(self, asked: Asked) -> Iterator[tuple[Asked, Near]]:
+        """What is seen of the tickets, a few at a time."""
+        for _, part in asked.pieces():
+            yield part, self.look(part)
+
+    def look(self, asked: Asked) -> Near:
+        """Similarities of the answered tickets, -1 where one can't be seen, and the evidence for each text."""
+        near = asked.vectors @ self._across
+        near = np.clip(np.asarray(near.todense() if sp.issparse(near) else near, dtype=np.float64), 0.0, 1.0)
+        near = np.where(self._visible(asked), near, -1.0)
+        each = np.where(near >= 0, np.exp(NEARNESS * (near - 1.0)), 0.0)
+        return Near(near, by_article(each, self.answers.text, len(self.texts)))
+
+    def sure(self, near: Near) -> np.ndarray:
+        """P(the reply with most evidence is right), shape (n,)."""
+        if not len(self.texts):
+            return np.zeros(len(near.evidence))
+        return np.asarray(sigmoid(self.measures(near) @ self.fits[:-1] + self.fits[-1]))
+
+    def measures(self, near: Near) -> np.ndarray:
+        """`SURENESS` of the reply with most evidence, shape (n, 3)."""
+        best = near.best()
+        own = self.answers.text[None, :] == best[:, None]
+        seen = own & (near.similarity >= 0)
+        nearest = np.where(seen, near.similarity, 0.0).max(axis=1, initial=0.0)
+        most = near.evidence[np.arange(len(best)), best]
+        share = np.log((most + 1e-12) / (near.evidence.sum(axis=1) + 1e-12))
+        return np.column_stack([nearest, share, np.log1p(seen.sum(axis=1))])
+
+    def _visible(self, asked: Asked) -> np.ndarray:
+        """Which answers were known by then, are of other tickets, and in the ticket's language; shape (n, e)."""
+        known, at = self.answers.known, asked.at[:, None]
+        seen = np.where(at == NEVER, known == NEVER, (known != NEVER) & (known < at))
+        language = self.answers.language
+        for row, (name, said) in enumerate(zip(asked.ids, asked.languages, strict=True)):
+            seen[row, self._own.get(name, [])] = False
+            if said and said != UNDETERMINED:
+                seen[row] &= (language == said) | (language == "")
+        return np.asarray(seen)
+
+    def _said(self, near: np.ndarray, text: int, probability: float) -> dict[str, Any]:
+        sent = np.flatnonzero((self.answers.text == text) & (near >= 0))
+        nearest = self.answers.ticket[sent[near[sent].argmax()]]
+        kind = "macro" if len(sent) >= MACRO_FROM else "ticket"
+        return {"text": self.texts[text], "source": f"{kind}:{nearest}", "probability": probability}
+
+    @cached_property
+    def _across(self) -> Any:
+        across = self.answers.vectors.T
+        return across.tocsr() if sp.issparse(across) else across
+
+    @cached_property
+    def _own(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for at, name in enumerate(self.answers.ticket.tolist()):
+            found.setdefault(name, []).append(at)
+        return found
+
+    def state(self) -> State:
+        """What is stored."""
+        a = self.answers
+        return {
+            "ticket": [str(t) for t in a.ticket], "text": a.text, "known": a.known, "vectors": a.vectors,
+            "language": [str(name) for name in a.language], "texts": list(self.texts), "alike": self.alike.tolist(),
+            "fits": self.fits.tolist(), "least": self.least, "shown": self.shown,
+        }  # fmt: skip
+
+    @classmethod
+    def from_state(cls, state: State) -> ReplyModel:
+        """The stored one again."""
+        ticket, language = (np.array(state[name], dtype=object) for name in ("ticket", "language"))
+        answers = Answers(ticket, state["text"], state["known"], language, state["vectors"])
+        alike, fits = (np.array(state[name], dtype=np.float64) for name in ("alike", "fits"))
+        return cls(answers, tuple(state["texts"]), alike, fits, float(state["least"]), int(state["shown"]))
+
+
+def as_reply(text: str) -> str | None:
+    """An answer as it may be sent to somebody else; None where nothing of it can.
+
+    Without markup, quotes, signature and greeting, cut after a sentence. An answer that still holds somebody's address,
+    number or secret (a placeholder of `tickets.redact`) is none.
+
+    Examples
+    --------
+    >>> as_reply("<p>Hi Ada,</p><p>Open the settings and press reset. It restarts by itself then.</p><p>-- <br>Bob</p>")
+    'Open the settings and press reset. It restarts by itself then.'
+    """
+    said = _GREETING.sub("", clean(redact(text)), count=1).strip()
+    said = said[:1].upper() + said[1:]
+    if any(mark in said for mark in PLACEHOLDERS):
+        return None
+    words = said.split()
+    if len(words) < _FEWEST_WORDS:
+        return None
+    return said if len(words) <= _MOST_WORDS else _beginning(said)
+
+
+def same_text(text: str) -> str:
+    """What two sendings of one text have in common: its letters."""
+    return _VARIES.sub("", text.lower())
+
+
+def _beginning(text: str) -> str | None:
+    """Whole sentences from the start, as many as fit."""
+    kept, words = "", 0
+    for sentence in sentences(text):
+        words += len(sentence.split())
+        if words > _MOST_WORDS:
+            break
+        kept = f"{kept} {sentence}".strip()
+    return kept or None

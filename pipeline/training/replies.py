@@ -1,0 +1,197 @@
+"""Suggested replies: the answers that settled earlier tickets, and how likely one of them is right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipeline.articles.model import Asked, ticket_vectors
+from pipeline.articles.replies import SURENESS, Answers, ReplyModel, as_reply, same_text
+from pipeline.calibration import sigmoid
+from pipeline.config import Params
+from pipeline.history.log import moments, objects
+from pipeline.training.featurize import Featurized
+from pipeline.training.labels import LABEL_PREFIX
+from pipeline.training.metrics import calibration_error
+from pipeline.training.prepare import Prepared
+
+FEWEST = 150
+"""With fewer tickets to learn from nobody can tell how likely a reply is right, so none is suggested."""
+
+HELD_OUT = 0.25
+_MOST_ROWS = 2_000
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came out.
+
+    Attributes
+    ----------
+    model : ReplyModel or None
+    note : str
+        Why there is none, or what it was learned from.
+    figures : dict
+        Of the latest quarter of the tickets that were learned from, by a model of the others.
+    """
+
+    model: ReplyModel | None
+    note: str
+    figures: dict[str, float]
+
+
+def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Callable[[str], None]) -> Made:
+    """Gather the answers, learn from tickets whose matter is known, judge on the latest of them.
+
+    A reply is taken for right if what settled its ticket is what settles this one: the same article was cited on both;
+    where too few tickets have a cited article, both have the same topic.
+    """
+    answers, texts = _answers(prepared, featurized, params)
+    say(f"replies: {len(answers.ticket):,} answers that settled a ticket, {len(texts):,} different ones")
+    settings = params.articles
+    model = ReplyModel(answers, texts, np.zeros(2), np.zeros(len(SURENESS) + 1), settings.reply, settings.shown)
+    most = 0
+    for what, matter in _matters(prepared):
+        rows = np.flatnonzero([bool(m) for m in matter])[-_MOST_ROWS:]
+        if len(answers.ticket) < FEWEST or len(rows) < FEWEST:
+            continue
+        frame = prepared.frame.iloc[rows].drop(columns="as_of", errors="ignore")
+        asked, own = Asked.of(frame, ticket_vectors(featurized.blocks)[rows]), [matter[row] for row in rows]
+        pairs, replies = _beside_earlier(model, asked, own, _of_answers(prepared, answers, matter))
+        most = max(most, len(replies.row))
+        if len(replies.row) < FEWEST:
+            continue
+        since = int(replies.row[int(len(replies.row) * (1 - HELD_OUT))])
+        figures = _figures(pairs, replies, since, settings.reply, params.seed)
+        if not _better_than_chance(pairs.take(pairs.row >= since).right, own):
+            return Made(None, "no replies: similar tickets are no more often about the same than any others", figures)
+        alike, fits = _logistic(pairs, params.seed), _logistic(replies, params.seed)
+        return Made(replace(model, alike=alike, fits=fits), f"replies: right means that {what}", figures)
+    return Made(None, f"no replies: {most} tickets to learn from, {FEWEST} are needed", {})
+
+
+def _answers(prepared: Prepared, featurized: Featurized, params: Params) -> tuple[Answers, tuple[str, ...]]:
+    """The newest answers of tickets that are there, by text; the same text of the same language once."""
+    found, frame = prepared.answers, prepared.frame
+    place = pd.Index(frame["ticket_id"]).get_indexer(pd.Index(found["ticket_id"]))
+    known = moments(found["known_at"])
+    order = np.argsort(known, kind="stable")
+    order = order[place[order] >= 0][-params.articles.max_answers :] if params.articles.max_answers else order[:0]
+    said = [as_reply(text) for text in objects(found["text"])[order].tolist()]
+    good = np.array([text is not None for text in said], dtype=bool)
+    order, texts = order[good], [text for text in said if text is not None]
+    rows = place[order].astype(np.int64)
+    language = np.array([name or "" for name in objects(frame["language"])[rows].tolist()], dtype=object)
+    first: dict[tuple[str, str], int] = {}
+    own = [first.setdefault((name, same_text(t)), len(first)) for name, t in zip(language, texts, strict=True)]
+    kept: dict[int, str] = {}
+    for number, text in zip(own, texts, strict=True):
+        kept.setdefault(number, text)  # as it was sent first
+    by_text = np.argsort(own, kind="stable")
+    ids = objects(frame["ticket_id"])[rows]
+    vectors = ticket_vectors(featurized.blocks)[rows[by_text]]
+    sorted_ = (ids[by_text], np.array(own, dtype=np.int64)[by_text], known[order][by_text], language[by_text])
+    return Answers(*sorted_, vectors), tuple(kept.values())
+
+
+def _matters(prepared: Prepared) -> list[tuple[str, list[frozenset[str]]]]:
+    """What two tickets may have in common, in words, and that of each row of the frame; empty where nobody knows."""
+    ids = prepared.frame["ticket_id"]
+    cited = prepared.citations.groupby("ticket_id")["value"].agg(frozenset)
+    articles = [v if isinstance(v, frozenset) else frozenset() for v in ids.map(cited).to_numpy(dtype=object)]
+    found = [("both were answered by the same article", articles)]
+    column = LABEL_PREFIX + "topic"
+    if column in prepared.frame:
+        topics = objects(prepared.frame[column]).tolist()
+        found.append(("both have the same topic", [frozenset([t] if t is not None else []) for t in topics]))
+    return found
+
+
+class _Looked(NamedTuple):
+    """What was looked at of which ticket, and whether it was right; arrays of shape (pairs,) and (pairs, measures)."""
+
+    row: np.ndarray
+    measures: np.ndarray
+    right: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> _Looked:
+        return _Looked(self.row[chosen], self.measures[chosen], self.right[chosen])
+
+
+def _of_answers(prepared: Prepared, answers: Answers, matter: list[frozenset[str]]) -> list[frozenset[str]]:
+    """The matter of each answer's ticket."""
+    place = pd.Index(prepared.frame["ticket_id"]).get_indexer(pd.Index(answers.ticket))
+    return [matter[row] for row in place.tolist()]
+
+
+def _beside_earlier(
+    model: ReplyModel, asked: Asked, own: list[frozenset[str]], theirs: list[frozenset[str]]
+) -> tuple[_Looked, _Looked]:
+    """The most similar earlier tickets of each, and the reply that it would get, where what they are about is known."""
+    known = np.array([bool(m) for m in theirs])
+    similar: list[tuple[int, float, bool]] = []
+    replies: list[tuple[int, np.ndarray, bool]] = []
+    at = 0
+    for part, near in model.looks(asked):
+        best, measures = near.best(), model.measures(near)
+        likest = np.argsort(-np.where(known, near.similarity, -1.0), axis=1, kind="stable")[:, : model.shown]
+        for row in range(len(part.ids)):
+            seen = known & (near.similarity[row] > 0)
+            for e in likest[row][seen[likest[row]]].tolist():
+                similar.append((at + row, float(near.similarity[row, e]), bool(own[at + row] & theirs[e])))
+            sent = np.flatnonzero(seen & (model.answers.text == best[row]))
+            if len(sent):
+                source = int(sent[near.similarity[row, sent].argmax()])
+                replies.append((at + row, measures[row], bool(own[at + row] & theirs[source])))
+        at += len(part.ids)
+    pairs = _Looked(*(np.array(v) for v in zip(*similar, strict=True))) if similar else _nothing(1)
+    found = _Looked(*(np.array(v) for v in zip(*replies, strict=True))) if replies else _nothing(len(SURENESS))
+    return pairs._replace(measures=pairs.measures.reshape(len(pairs.row), -1)), found
+
+
+def _better_than_chance(right: np.ndarray, matter: list[frozenset[str]]) -> bool:
+    """Whether similar tickets are about the same more often than two drawn at random (one-sided, 95 %)."""
+    counts = np.unique(np.array([m for one in matter for m in one]), return_counts=True)[1]
+    chance = float(((counts / len(matter)) ** 2).sum())
+    found = float(right.mean()) if len(right) else 0.0
+    return found - 1.645 * math.sqrt(found * (1 - found) / max(len(right), 1)) > chance
+
+
+def _nothing(measures: int) -> _Looked:
+    return _Looked(np.zeros(0, dtype=int), np.zeros((0, measures)), np.zeros(0, dtype=bool))
+
+
+def _logistic(looked: _Looked, seed: int) -> np.ndarray:
+    """Weights of the measures and a constant: logit of P(right); a middling pair of either kind is added."""
+    from sklearn.linear_model import LogisticRegression
+
+    middle = looked.measures.mean(axis=0) if len(looked.row) else np.zeros(looked.measures.shape[1])
+    measures, right = np.vstack([looked.measures, middle, middle]), np.append(looked.right, [True, False])
+    fitted = LogisticRegression(C=10.0, random_state=seed).fit(measures, right)
+    return np.append(fitted.coef_[0], fitted.intercept_)
+
+
+def _figures(pairs: _Looked, replies: _Looked, since: int, least: float, seed: int) -> dict[str, float]:
+    """How often what would be shown was right, and how well that is told, on the tickets from `since` on."""
+    from sklearn.metrics import roc_auc_score
+
+    older, later = replies.take(replies.row < since), replies.take(replies.row >= since)
+    if not len(later.row):
+        return {}
+    weights = _logistic(older, seed)
+    likely = sigmoid(later.measures @ weights[:-1] + weights[-1])
+    shown = likely >= least
+    nearest = pairs.take(pairs.row >= since)
+    return {
+        "similar right": float(nearest.right.mean()) if len(nearest.right) else math.nan,
+        "replies right if all were shown": float(later.right.mean()),
+        "replies right of those shown": float(later.right[shown].mean()) if shown.any() else math.nan,
+        "share shown": float(shown.mean()),
+        "ROC-AUC": float(roc_auc_score(later.right, likely)) if len(np.unique(later.right)) == 2 else math.nan,
+        "ECE": calibration_error(likely, later.right.astype(float)),
+    }

@@ -1,0 +1,80 @@
+"""The ledger with a real scorer: a batch is in it row for row, and every decision can be made again."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.ledger import open_ledger, spool_of
+from pipeline.ledger.retention import purge
+from pipeline.scorer import Scorer
+from pipeline.serving.past import open_past
+from pipeline.serving.replay import replay
+
+
+@pytest.fixture(scope="module")
+def source(helpdesk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("source") / "in.parquet"
+    tickets = pd.read_parquet(helpdesk / "tickets.parquet").iloc[200:260]
+    odd = tickets.head(3).assign(ticket_id=["odd", None, "personal"], body=["", "<p>x</p>", "mail ann@example.com"])
+    pd.concat([tickets, odd, tickets.head(2)]).to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("with_history", [False, True], ids=["by itself", "with a history"])
+def test_every_decision_of_a_batch_can_be_made_again(call, helpdesk, source, tmp_path, with_history):
+    url, out = f"{tmp_path}/l.db", tmp_path / "out.jsonl"
+    more = ("--history", helpdesk, "--as-of", "+24h") if with_history else ()
+    args = ("--scorer", helpdesk / "scorer", "--ledger", url, "--max-refused", 1, "--explain")
+    code, _, err = call("score", source, out, *args, *more)
+    assert code == 0 and "decisions written 65" in err
+    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    scorer = Scorer.load(helpdesk / "scorer")
+    with open_ledger(url) as ledger, open_past(str(helpdesk) if with_history else None, scorer.settings) as past:
+        made = list(ledger.all_decisions())
+        assert sorted(json.dumps(dict(one.scored)) for one in made) == sorted(map(json.dumps, rows))
+        assert not any("ann@example.com" in str(one) for one in made)
+        for one in random.Random(1).sample(made, 20) + [m for m in made if m.scored["error"]]:
+            told = replay(one, scorer, past)
+            assert told.same, [d.words for d in told.differences]
+
+
+def test_the_command_says_the_same_differs_or_what_is_gone(call, helpdesk, source, tmp_path):
+    url = f"{tmp_path}/l.db"
+    args = ("--scorer", helpdesk / "scorer", "--ledger", url)
+    assert call("score", source, tmp_path / "o.csv", *args, "--history", helpdesk, "--max-refused", 1)[0] == 0
+    with open_ledger(url) as ledger:
+        (first, *_) = (one for one in ledger.all_decisions() if one.scored["topic"])
+    code, out, _ = call("replay", first.ticket_id, *args, "--history", helpdesk)
+    assert code == 0 and out.endswith(f"by scorer {first.scorer_version}\nthe same\n")
+    code, out, _ = call("replay", first.ticket_id, *args)
+    assert code == 1 and "gone: it was decided with a history, and none was given" in out
+    code, out, _ = call("replay", "no such ticket", *args)
+    assert code == 1 and "gone: the ledger holds no such decision" in out
+    with open_ledger(url) as ledger:
+        with ledger.place.writing() as connection:
+            changed = json.dumps(dict(first.scored) | {"topic": "Another"})
+            connection.exec_driver_sql("UPDATE ledger_decisions SET scored = ? WHERE key = ?", (changed, first.key))
+        code, out, _ = call("replay", first.ticket_id, *args, "--history", helpdesk, "--decision", first.key[:9])
+        assert code == 1 and f"differs: topic: Another, now {first.scored['topic']}" in out
+        purge(ledger, kept_before=pd.Timestamp("2100-01-01", tz="UTC"))
+    code, out, _ = call("replay", first.ticket_id, *args, "--history", helpdesk)
+    assert code == 1 and "gone: the ticket isn't kept, or not any more" in out
+    assert call("replay", first.ticket_id, "--scorer", helpdesk / "scorer", "--ledger", f"{tmp_path}/none.db")[0] == 2
+
+
+def test_a_ledger_that_is_away_stops_no_batch_and_is_named_at_the_end(call, helpdesk, source, tmp_path):
+    url = "postgresql://someone:never-shown@127.0.0.1:1/db"
+    pytest.importorskip("psycopg")
+    args = ("--scorer", helpdesk / "scorer", "--ledger", url, "--max-refused", 1)
+    code, _, err = call("score", source, tmp_path / "out.csv", *args)
+    assert code == 0 and "decisions spooled 65" in err and "the server can't be reached: decisions wait in" in err
+    assert "never-shown" not in err and spool_of(url, tmp_path).waiting
+    with open_ledger(f"{tmp_path}/l.db") as ledger:
+        assert spool_of(url, tmp_path).replay(ledger.take_in).new == 65
+    code, _, err = call("score", source, tmp_path / "o.csv", "--scorer", helpdesk / "scorer", "--ledger", "x.sqlite")
+    assert code == 2 and "the ledger's URL can't be read" in err
