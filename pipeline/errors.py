@@ -105,8 +105,9 @@ ROW_CODES: dict[str, str] = {
     "bad_time": "the time can't be read, or is missing from an event",
     "future_time": "the time is more than a day after the moment of import",
     "text_too_long": "subject and body together are longer than the limit in params.yaml",
-    "unknown_kind": "the mapping doesn't say what kind of event the row is",
+    "unknown_kind": "the mapping doesn't say what kind of event or feedback the row is",
     "missing_field": "the row says that a field changed, but not which one",
+    "missing_value": "feedback of a kind that needs a value has none",
     "unscorable": "a part of the scorer failed on this row alone",
 }
 """Code of a refused row → what it means. Refused rows get the triage queue with the code, or lie in rejects.jsonl."""

@@ -11,7 +11,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline import __version__
-from pipeline.cli import articles, imports, ledger, open_tickets, remember, replay, sample, score, serve, stages, view
+from pipeline.cli import (
+    articles,
+    feedback,
+    imports,
+    ledger,
+    open_tickets,
+    remember,
+    replay,
+    sample,
+    score,
+    serve,
+    stages,
+    view,
+)
 from pipeline.errors import TriageError
 
 FAULT_OF_OURS = 3
@@ -67,6 +80,7 @@ app.command()(open_tickets.follow)
 app.command()(view.view)
 app.add_typer(imports.app, name="import")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(feedback.app, name="feedback")
 app.add_typer(serve.keys, name="keys")
 app.add_typer(articles.app, name="articles")
 
