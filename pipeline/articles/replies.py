@@ -151,7 +151,7 @@ class ReplyModel:
     def _visible(self, asked: Asked) -> np.ndarray:
         """Which answers were known by then, are of other tickets, and in the ticket's language; shape (n, e)."""
         known, at = self.answers.known, asked.at[:, None]
-        seen = np.where(at == NEVER, known == NEVER, (known != NEVER) & (known < at))
+        seen = (at == NEVER) | ((known != NEVER) & (known < at))  # a ticket without a time is asked now
         language = self.answers.language
         for row, (name, said) in enumerate(zip(asked.ids, asked.languages, strict=True)):
             seen[row, self._own.get(name, [])] = False
