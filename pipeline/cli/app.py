@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline import __version__
-from pipeline.cli import articles, imports, open_tickets, remember, sample, score, stages, view
+from pipeline.cli import articles, draft, imports, open_tickets, remember, sample, score, stages, view
 from pipeline.errors import TriageError
 
 FAULT_OF_OURS = 3
@@ -62,6 +62,7 @@ app.command()(score.score)
 app.command()(open_tickets.rescore)
 app.command()(open_tickets.order)
 app.command()(open_tickets.follow)
+app.command()(draft.draft)
 app.command()(view.view)
 app.add_typer(imports.app, name="import")
 app.add_typer(articles.app, name="articles")
