@@ -177,7 +177,7 @@ def _iso(values: pd.Series) -> list[str | None]:
 
 
 def _moments(values: pd.Series) -> np.ndarray:
-    moments: np.ndarray = values.dt.tz_convert(None).to_numpy(dtype="datetime64[us]")
+    moments: np.ndarray = values.to_numpy(dtype="datetime64[us]")  # of times with a zone: those of UTC
     return moments
 
 

@@ -31,6 +31,7 @@ def make_app(service: Service) -> FastAPI:
         ("/health/live", endpoints.live, "GET"),
         ("/health/ready", endpoints.ready, "GET"),
         ("/metrics", endpoints.metrics, "GET"),
+        ("/openapi.json", endpoints.openapi, "GET"),
     ):
         app.add_api_route(path, call, methods=[method], response_model=None)
     return app

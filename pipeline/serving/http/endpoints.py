@@ -19,6 +19,7 @@ from pipeline.serving.http.happenings import read_happenings
 from pipeline.serving.http.keeping import Keeper, shown
 from pipeline.serving.http.limits import Place
 from pipeline.serving.http.metrics import CONTENT_TYPE
+from pipeline.serving.http.openapi import spec
 from pipeline.serving.http.problems import JSON, ProblemError
 from pipeline.serving.http.service import GoneError, Service
 
@@ -121,6 +122,10 @@ class Endpoints:
     async def metrics(self, request: Request) -> Response:
         """Counts for Prometheus."""
         return Response(self.service.metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def openapi(self, request: Request) -> Response:
+        """The service described for machines."""
+        return _json(spec())
 
     def _keeper(self) -> Keeper:
         if self.service.keeper is None:
