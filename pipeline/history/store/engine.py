@@ -192,6 +192,7 @@ def _server(url: URL, timeout_seconds: float, thing: Thing) -> Place:
         connect_args={
             "connect_timeout": max(2, int(timeout_seconds)),  # the least that the client library takes
             "options": f"-c lock_timeout={int(timeout_seconds * 1000)}",
+            "tcp_user_timeout": max(2, int(timeout_seconds)) * 1000,  # a server that vanished isn't waited for
         },
         hide_parameters=True,
         pool_pre_ping=True,
