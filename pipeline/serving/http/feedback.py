@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.ledger import KINDS, Feedback, Kind
+from pipeline.ledger.feedback import VALUELESS
 from pipeline.sources.rows import id_code
 from pipeline.tickets.json_records import text_of_json
 from pipeline.tickets.times import read_times
@@ -23,8 +24,8 @@ def read_feedback(items: Sequence[Any], *, now: pd.Timestamp) -> tuple[list[Feed
     Parameters
     ----------
     items : sequence
-        Each names a `ticket_id`, and one or more of `ledger.KINDS` with its value (`none_fits` with true); `by` and
-        `given_at` are optional.
+        Each names a `ticket_id`, and one or more of `ledger.KINDS` with its value (`none_fits` with true), or one as
+        `kind` and `value` as in a file of `triage feedback import`; `by` and `given_at` are optional.
     now : Timestamp
         When it is said, where an item doesn't tell.
     """
@@ -46,18 +47,24 @@ def _said(item: Any, now: pd.Timestamp) -> list[Feedback] | str:
     given = _moment(item.get("given_at"), now)
     if isinstance(given, str):
         return given
-    kinds = [kind for kind in KINDS if item.get(kind) not in (None, False, "")]
-    if not kinds:
+    values = {kind: _value(value, kind) for kind, value in _kinds(item).items()}
+    if not values:
         return "unknown_kind"
-    values = {kind: _value(item[kind], kind) for kind in kinds}
-    if any(values[kind] is None and kind != "none_fits" for kind in kinds):
-        return "missing_field"
-    return [Feedback(ticket_id, given, kind, values[kind], by=by, source="http") for kind in kinds]
+    if any(value is None and kind not in VALUELESS for kind, value in values.items()):
+        return "missing_value"
+    return [Feedback(ticket_id, given, kind, value, by=by, source="http") for kind, value in values.items()]
+
+
+def _kinds(item: dict[str, Any]) -> dict[Kind, Any]:
+    named = item.get("kind")
+    if named is not None:
+        return {kind: item.get("value") for kind in KINDS if kind == named}
+    return {kind: item[kind] for kind in KINDS if item.get(kind) not in (None, False, "")}
 
 
 def _value(value: Any, kind: Kind) -> str | None:
     """A label or an id; None for what can't be one."""
-    if kind == "none_fits" or isinstance(value, dict | list | bool):
+    if kind in VALUELESS or isinstance(value, dict | list | bool):
         return None
     text = _text(value)
     return text if text and len(text) <= _MOST_CHARACTERS else None

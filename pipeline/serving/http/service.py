@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -79,6 +80,7 @@ class Service:
         self.metrics.ready.set(1)
         if old is not None:
             self.worker.submit(old.close)
+        self.worker.submit(_settle_down)
 
     def in_service(self) -> Held:
         """The scorer in service.
@@ -180,6 +182,13 @@ class Service:
 
 
 _COUNTS = ("tickets_new", "tickets_changed", "events_new", "events_repeated")
+
+
+def _settle_down() -> None:
+    """Leave what is loaded out of every later search for garbage: it is large, and stays."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 class GoneError(Exception):

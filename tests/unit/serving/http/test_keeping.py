@@ -85,14 +85,18 @@ def test_feedback_that_says_nothing_has_a_code_and_the_rest_is_kept(client: http
         {"ticket_id": "Z-3", "topic": "billing", "given_at": "2199-01-01T00:00:00Z"},
         {"ticket_id": "Z-3", "none_fits": False},
         7,
+        {"ticket_id": "Z-3", "kind": "queue", "value": "finance"},
+        {"ticket_id": "Z-3", "kind": "none_fits"},
+        {"ticket_id": "Z-3", "kind": "queue"},
+        {"ticket_id": "Z-3", "kind": "dance", "value": "waltz"},
     ]
     got = client.post("/v1/feedback", json=sent)
     assert got.status_code == 200
     assert got.json() == {
-        "taken": 1,
+        "taken": 3,
         "errors": [
-            None, "missing_id", "unknown_kind", "missing_field", "missing_field", "bad_time", "future_time",
-            "unknown_kind", "not_an_object",
+            None, "missing_id", "unknown_kind", "missing_value", "missing_value", "bad_time", "future_time",
+            "unknown_kind", "not_an_object", None, None, "missing_value", "unknown_kind",
         ],
     }  # fmt: skip
 
