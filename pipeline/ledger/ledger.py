@@ -41,7 +41,7 @@ from pipeline.tickets.cells import text_of
 TIMEOUT_SECONDS = 5.0
 """So long one writer waits for another; what can't be written by then goes to the spool."""
 
-LEDGER = Thing("ledger", "begin one by `triage score … --ledger URL`")
+LEDGER = Thing("ledger", "begin one by `triage score … --ledger URL`", 0x7472696167650002)
 
 _AT_ONCE = 1_000
 
@@ -112,7 +112,7 @@ class Ledger:
         if not made and not said:
             return 0
         self.prepare()
-        with self.place.writing() as connection:
+        with self.place.writing(alone=False) as connection:
             fresh = unknown(connection, DECISIONS, list(made))
             kept = {made[key].content: made[key] for key in fresh if made[key].ticket is not None}
             insert(connection, TICKETS, [ticket_row(kept[content]) for content in sorted(kept)])
