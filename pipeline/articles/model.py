@@ -142,7 +142,7 @@ class ArticleModel:
         near = np.clip(np.asarray(near.todense() if sp.issparse(near) else near, dtype=np.float64), 0.0, 1.0)
         at = asked.at[:, None]
         dated = known.known != NEVER
-        before = np.where(at == NEVER, ~dated, dated & (known.known < at))
+        before = (at == NEVER) | (dated & (known.known < at))  # a ticket without a time is asked now
         for row, name in enumerate(asked.ids):
             before[row, self._own.get(name, [])] = False
         measures = [np.log1p(self.index.best(self.index.scores(asked.texts))), self._popular(at, before)]

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pipeline.articles.model import Asked
-from pipeline.articles.ranker import by_article
+from pipeline.articles.ranker import BY_HAND_NEAR, by_article
 from pipeline.articles.summary import sentences
 from pipeline.artifact import State
 from pipeline.calibration import sigmoid
@@ -24,8 +24,8 @@ from pipeline.tickets.schema import UNDETERMINED
 MACRO_FROM = 3
 """An answer that was sent on so many tickets is a macro."""
 
-NEARNESS = 12.0
-"""How fast an answer's evidence grows with the similarity of its ticket: the ranking's own until it learned."""
+NEARNESS = BY_HAND_NEAR
+"""How fast an answer's evidence grows with the similarity of its ticket: as a citation's does."""
 
 SURENESS = ("nearest", "evidence", "times")
 """What tells whether a reply is right: similarity of its nearest ticket, logarithm of its share of all evidence, and
@@ -151,7 +151,7 @@ class ReplyModel:
     def _visible(self, asked: Asked) -> np.ndarray:
         """Which answers were known by then, are of other tickets, and in the ticket's language; shape (n, e)."""
         known, at = self.answers.known, asked.at[:, None]
-        seen = np.where(at == NEVER, known == NEVER, (known != NEVER) & (known < at))
+        seen = (at == NEVER) | ((known != NEVER) & (known < at))  # a ticket without a time is asked now
         language = self.answers.language
         for row, (name, said) in enumerate(zip(asked.ids, asked.languages, strict=True)):
             seen[row, self._own.get(name, [])] = False

@@ -13,6 +13,7 @@ import typer
 from pipeline import __version__
 from pipeline.cli import (
     articles,
+    draft,
     feedback,
     imports,
     ledger,
@@ -77,6 +78,7 @@ app.command()(replay.replay)
 app.command()(open_tickets.rescore)
 app.command()(open_tickets.order)
 app.command()(open_tickets.follow)
+app.command()(draft.draft)
 app.command()(view.view)
 app.add_typer(imports.app, name="import")
 app.add_typer(ledger.app, name="ledger")

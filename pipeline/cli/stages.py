@@ -28,13 +28,28 @@ _TestFrom = Annotated[
         "--test-from", metavar="TIME", help="Nothing known from this moment on trains. ISO 8601, UTC without an offset."
     ),
 ]
+_Ledger = Annotated[
+    str | None,
+    typer.Option(
+        "--ledger",
+        metavar="URL",
+        help="Learn what people said of decisions, too: a ledger by its URL, or a path that ends in .db.",
+    ),
+]
 _Prepared = Annotated[Path, typer.Option("--prepared", metavar="DIR", help="What `triage prepare` wrote.")]
 _Features = Annotated[Path, typer.Option("--features", metavar="DIR", help="What `triage featurize` wrote.")]
 _Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the result goes.")]
 _Key = Annotated[Path | None, typer.Option("--key-file", metavar="PATH", help="A file whose bytes sign the scorer.")]
 
 
-def run(raw: _Raw, scorer: _Scorer, params: _Params = None, test_from: _TestFrom = None, key_file: _Key = None) -> None:
+def run(
+    raw: _Raw,
+    scorer: _Scorer,
+    params: _Params = None,
+    test_from: _TestFrom = None,
+    key_file: _Key = None,
+    ledger: _Ledger = None,
+) -> None:
     """Train and evaluate in one go: RAW_DIR in, a scorer and a report out.
 
     Without --test-from, settings, thresholds and figures come from inner splits, and all rows are fitted with them.
@@ -49,8 +64,9 @@ def run(raw: _Raw, scorer: _Scorer, params: _Params = None, test_from: _TestFrom
     check_target(scorer)  # before the training, not after it
     settings = settings_of(params)
     say = _say()
-    ran = run_all(raw, settings, test_from=_moment(test_from, "--test-from"), say=say)
-    replaced = replace_if_better(ran, raw, scorer, key=_key(key_file), say=say)
+    feedback = _feedback(ledger)
+    ran = run_all(raw, settings, test_from=_moment(test_from, "--test-from"), feedback=feedback, say=say)
+    replaced = replace_if_better(ran, raw, scorer, key=_key(key_file), feedback=feedback, say=say)
     report = report_of_run(replaced)
     _publish(report, scorer.with_name(f"{scorer.name}.report"))
     typer.echo(f"scorer {replaced.scorer.version}: {scorer}")
@@ -80,11 +96,16 @@ def audit(
         typer.echo(f"\nall findings: {out}")
 
 
-def prepare(raw: _Raw, out: _Out, params: _Params = None, test_from: _TestFrom = None) -> None:
+def prepare(raw: _Raw, out: _Out, params: _Params = None, test_from: _TestFrom = None, ledger: _Ledger = None) -> None:
     """Stage 1: clean, label and order the tickets."""
+    from pipeline.training.corrections import feedback_words
     from pipeline.training.prepare import prepare as stage
 
-    stage(raw, settings_of(params), test_from=_moment(test_from, "--test-from")).save(out)
+    moment, feedback = _moment(test_from, "--test-from"), _feedback(ledger)
+    made = stage(raw, settings_of(params), test_from=moment, feedback=feedback)
+    made.save(out)
+    if feedback is not None:
+        typer.echo(feedback_words(made.about["feedback"]))
     typer.echo(f"prepared: {out}")
 
 
@@ -230,6 +251,12 @@ def _moment(text: str | None, option: str) -> pd.Timestamp | None:
     from pipeline.tickets.times import read_moment
 
     return None if text is None else read_moment(text, option)
+
+
+def _feedback(ledger: str | None) -> pd.DataFrame | None:
+    from pipeline.training.corrections import read_feedback
+
+    return None if ledger is None else read_feedback(ledger)
 
 
 def _key(path: Path | None) -> bytes | None:

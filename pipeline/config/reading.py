@@ -56,6 +56,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "articles.shown": (1, 100),
     "ledger.keep_tickets_days": (0, 36_500),
     "ledger.held_out_share": (0, 0.5),
+    "ledger.correction_weight": (0.1, 100),
     "articles.lost": (0, 0.9),
     "articles.passage_words": (10, 1_000),
     "articles.max_citations": (0, 1_000_000),

@@ -198,6 +198,7 @@ class Ledger:
 
     keep_tickets_days: int = 90
     held_out_share: float = 0.05
+    correction_weight: float = 2.0
 
 
 @dataclass(frozen=True)

@@ -57,19 +57,30 @@ class PriorityModel:
     decision: str = "mixed"
 
     @classmethod
-    def fit(cls, levels: tuple[str, ...], name: View, blocks: Blocks, codes: np.ndarray, *, seed: int) -> PriorityModel:
+    def fit(
+        cls,
+        levels: tuple[str, ...],
+        name: View,
+        blocks: Blocks,
+        codes: np.ndarray,
+        *,
+        seed: int,
+        weights: np.ndarray | None = None,
+    ) -> PriorityModel:
         """Fit on rows whose level is known.
 
         Parameters
         ----------
         codes : ndarray of int, shape (n,)
             Position of each row's level; a level may be absent, and is then never likely.
+        weights : ndarray, shape (n,), optional
+            How much each row weighs; all alike without them.
         """
         matrix = view(blocks, name)
         present, places = np.unique(codes, return_inverse=True)
-        one = fit_logistic(matrix, places, len(present), strength=STRENGTH, weights=None, seed=seed, tolerance=1e-2)
-        other = fit_margins(matrix, places, len(present), strength=MARGIN_STRENGTH, weights=None, seed=seed)
-        edges = [_boundary(matrix, codes > level, seed) for level in range(len(levels) - 1)]
+        one = fit_logistic(matrix, places, len(present), strength=STRENGTH, weights=weights, seed=seed, tolerance=1e-2)
+        other = fit_margins(matrix, places, len(present), strength=MARGIN_STRENGTH, weights=weights, seed=seed)
+        edges = [_boundary(matrix, codes > level, seed, weights) for level in range(len(levels) - 1)]
         cumulative = Linear(
             np.stack([e.coefficients[1] for e in edges]) if edges else np.zeros((0, matrix.shape[1])),
             np.array([e.intercepts[1] for e in edges]),
@@ -133,7 +144,7 @@ class PriorityModel:
         return cls(levels, state["view"], parts[0], parts[1], parts[2], temperature, state["decision"])
 
 
-def _boundary(matrix: Matrix, above: np.ndarray, seed: int) -> Linear:
+def _boundary(matrix: Matrix, above: np.ndarray, seed: int, weights: np.ndarray | None) -> Linear:
     """Being above a level; LIBLINEAR's dual, which is quick where there are more columns than rows."""
     from sklearn.linear_model import LogisticRegression
 
@@ -141,7 +152,7 @@ def _boundary(matrix: Matrix, above: np.ndarray, seed: int) -> Linear:
         base = 10.0 if above.all() else -10.0
         return Linear(np.zeros((2, matrix.shape[1]), dtype=np.float32), np.array([-base, base]))
     model = LogisticRegression(C=STRENGTH, solver="liblinear", dual=True, tol=1e-2, max_iter=200, random_state=seed)
-    row, base = model.fit(matrix, above).coef_[0], float(model.intercept_[0])
+    row, base = model.fit(matrix, above, sample_weight=weights).coef_[0], float(model.intercept_[0])
     return Linear(np.stack([-row, row]).astype(np.float32), np.array([-base, base]))
 
 

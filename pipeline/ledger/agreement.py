@@ -83,8 +83,7 @@ def agreement(ledger: Ledger) -> list[Agreement]:
     last = {(one.decision, one.kind if one.kind in _LABELS else "article"): one for one in said}
     if not last:
         return []
-    about = {key for key, _ in last}
-    decided = {one.key: (one.shown, one.scored) for one in ledger.all_decisions() if one.key in about}
+    decided = {one.key: (one.shown, one.scored) for one in ledger.named({key for key, _ in last if key is not None})}
     sides: dict[str, dict[bool, list[bool]]] = {}
     for (key, _), one in last.items():
         if key in decided:

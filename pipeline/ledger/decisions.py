@@ -26,6 +26,9 @@ _KEPT = ("ticket_id", "created_at", "subject", "body", "customer_id", "customer_
 
 _TEXTS = ("subject", "body", "channel")
 
+OWN_WORDS = ("summary", "explanation")
+"""Parts of a scored ticket that hold its own words: they are kept as long as the ticket is."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -105,7 +108,7 @@ def decisions_of(
     decided_at : datetime
         Now (aware).
     settings : Ledger, optional
-        Whether tickets are kept, and how many are held out.
+        Whether tickets are kept (else `OWN_WORDS` aren't either), and how many are held out.
     people : History, optional
         Who counts as one customer: keys that many share (`history.shared`) are nobody's.
     history : bool
@@ -127,7 +130,7 @@ def decisions_of(
                 decided_at=decided_at,
                 door=door,
                 content=content_of(ticket),
-                scored=answer,
+                scored=answer if settings.keep_tickets_days else without_words(answer),
                 scorer_version=answer["scorer_version"],
                 shown=is_shown(answer["ticket_id"], settings.held_out_share),
                 history=history,
@@ -148,6 +151,11 @@ def is_shown(ticket_id: str | None, held_out_share: float) -> bool:
     """
     told = hashlib.sha256(f"held out: {text_of(ticket_id) or ''}".encode()).digest()
     return int.from_bytes(told[:8], "big") / 2.0**64 >= held_out_share
+
+
+def without_words(scored: Mapping[str, Any]) -> dict[str, Any]:
+    """A scored ticket that holds no words of the ticket itself."""
+    return {name: None if name in OWN_WORDS else value for name, value in scored.items()}
 
 
 def kept_tickets(tickets: pd.DataFrame) -> list[dict[str, str]]:

@@ -46,15 +46,26 @@ class Journal:
         """The same of feedback."""
         return self._take_in((), feedback)
 
-    def replay(self) -> Replayed:
-        """Put what waits in the spool into the ledger; cheap where nothing waits.
+    def replay(self, *, at_once: bool = False) -> Replayed:
+        """Put what waits in the spool into the ledger; cheap where nothing waits, or soon after a fault.
+
+        Parameters
+        ----------
+        at_once : bool
+            Try it however soon after a fault: for the last time before the end.
 
         Raises
         ------
         StoreError, OutputError
             The ledger still can't take it, or the spool can't be read; what waits goes on waiting.
         """
-        return self.spool.replay(self.ledger.take_in) if self.spool.waiting else Replayed()
+        if not self.spool.waiting or not (at_once or time.monotonic() >= self._not_before):
+            return Replayed()
+        try:
+            return self.spool.replay(self.ledger.take_in)
+        except StoreError:
+            self._not_before = time.monotonic() + self.retry_seconds
+            raise
 
     def _take_in(self, decisions: Sequence[Decision], feedback: Sequence[Feedback]) -> bool:
         if time.monotonic() >= self._not_before:

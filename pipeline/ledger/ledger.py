@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, func, inspect, select
 from pipeline.errors import StoreError
 from pipeline.history.store.engine import Place, Thing, place
 from pipeline.history.store.rows import storable
+from pipeline.history.store.tables import pieces
 from pipeline.ledger.decisions import Decision, micros
 from pipeline.ledger.feedback import Feedback
 from pipeline.ledger.tables import (
@@ -40,7 +41,7 @@ from pipeline.tickets.cells import text_of
 TIMEOUT_SECONDS = 5.0
 """So long one writer waits for another; what can't be written by then goes to the spool."""
 
-LEDGER = Thing("ledger", "begin one by `triage score … --ledger URL`")
+LEDGER = Thing("ledger", "begin one by `triage score … --ledger URL`", 0x7472696167650002)
 
 _AT_ONCE = 1_000
 
@@ -111,7 +112,7 @@ class Ledger:
         if not made and not said:
             return 0
         self.prepare()
-        with self.place.writing() as connection:
+        with self.place.writing(alone=False) as connection:
             fresh = unknown(connection, DECISIONS, list(made))
             kept = {made[key].content: made[key] for key in fresh if made[key].ticket is not None}
             insert(connection, TICKETS, [ticket_row(kept[content]) for content in sorted(kept)])
@@ -159,6 +160,18 @@ class Ledger:
         """
         asked = _between(asked_feedback(), FEEDBACK.c.given_at, since, until)
         yield from map(feedback_of, self._stream(asked.order_by(FEEDBACK.c.given_at, FEEDBACK.c.key)))
+
+    def named(self, keys: Collection[str]) -> list[Decision]:
+        """Decisions by their keys, in the order of the keys; unknown ones are left out.
+
+        Raises
+        ------
+        StoreError
+        """
+        wanted = sorted(keys)
+        asked = asked_decisions().order_by(DECISIONS.c.key)
+        some = (self._rows(asked.where(DECISIONS.c.key.in_(part))) for part in pieces(wanted))
+        return [decision_of(row) for rows in some for row in rows]
 
     def counts(self) -> dict[str, int]:
         """How many decisions, kept tickets and pieces of feedback there are.

@@ -11,14 +11,17 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from pipeline.errors import ConfigError
-from pipeline.history.keys import KINDS, normalise, shared_keys
+from pipeline.history.keys import Kind, key, normalise, split_keys
 from pipeline.history.store.tables import pieces
-from pipeline.ledger.decisions import as_json, micros
+from pipeline.ledger.decisions import as_json, micros, without_words
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.tables import DECISIONS, FEEDBACK, TICKETS, Row, asked_feedback
 
-_PERSONAL = ("ticket_id", "summary", "reply", "auto_answer", "similar", "explanation")
-"""Parts of a scored ticket that hold its words, or lead to a ticket."""
+_PERSONAL = ("ticket_id", "reply", "auto_answer", "similar")
+"""Parts of a scored ticket that lead to it, besides its own words."""
+
+
+_OWN: tuple[Kind, ...] = ("id", "email", "phone", "handle")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ def purge(
 ) -> Purged:
     """Remove redacted tickets whose last decision is older than a moment, and, if asked for, whole decisions.
 
+    With a ticket its words go from the scored tickets (`OWN_WORDS`).
+
     Parameters
     ----------
     kept_before : datetime
@@ -74,9 +79,12 @@ def purge(
             decisions = connection.execute(delete(DECISIONS).where(DECISIONS.c.decided_at < at)).rowcount
             if feedback:
                 said = connection.execute(delete(FEEDBACK).where(FEEDBACK.c.given_at < at)).rowcount
-        past = TICKETS.c.kept_at < micros(kept_before)
         orphaned = ~select(DECISIONS.c.key).where(DECISIONS.c.content == TICKETS.c.content).exists()
-        tickets = connection.execute(delete(TICKETS).where(or_(past, orphaned))).rowcount
+        past = or_(TICKETS.c.kept_at < micros(kept_before), orphaned)
+        contents = connection.scalars(select(TICKETS.c.content).where(past)).all()
+        for some in pieces(contents):
+            _silence(connection, some)
+        tickets = _remove_tickets(connection, contents)
     return Purged(tickets, decisions, said)
 
 
@@ -124,12 +132,15 @@ def _wiping(ledger: Ledger) -> Iterator[Connection]:
 
 
 def _keys(customer: str) -> frozenset[str]:
-    forms = (normalise(kind, customer) for kind in KINDS)  # the address alone, where a name stands before it
-    found = shared_keys([customer, *(form for form in forms if form is not None)])
+    """The keys that a value may have; a company's account is nobody's own, so it is only meant where it says so."""
+    found = set(split_keys(customer.strip()))
     if not found:
+        forms = {normalise(kind, customer) for kind in _OWN} | {customer}  # the address alone, without a name before it
+        found.update(key(kind, form) or "" for kind in _OWN for form in forms if form is not None)
+    if not found - {""}:
         do = "name an id, an address, a phone number or a handle as the helpdesk has it"
         raise ConfigError("this names no customer", where="CUSTOMER", got="nothing that a key can be made of", do=do)
-    return found
+    return frozenset(found - {""})
 
 
 def _decisions_of(connection: Connection, keys: Sequence[str]) -> list[Row]:
@@ -144,6 +155,15 @@ def _decisions_of(connection: Connection, keys: Sequence[str]) -> list[Row]:
     return list(found.values())
 
 
+def _silence(connection: Connection, contents: Sequence[str]) -> None:
+    """Take the words of tickets out of the decisions on them."""
+    asked = select(DECISIONS.c.key, DECISIONS.c.scored).where(DECISIONS.c.content.in_(contents))
+    rows = [{"the_key": key, "scored": as_json(without_words(json.loads(s)))} for key, s in connection.execute(asked)]
+    if rows:
+        statement = update(DECISIONS).where(DECISIONS.c.key == bindparam("the_key"))
+        connection.execute(statement.values(scored=bindparam("scored")), rows)
+
+
 def _blank_decisions(connection: Connection, found: Sequence[Row]) -> None:
     blank = {"ticket_id": None, "content": "", "customer_keys": ""}
     statement = update(DECISIONS).where(DECISIONS.c.key == bindparam("the_key"))
@@ -153,7 +173,8 @@ def _blank_decisions(connection: Connection, found: Sequence[Row]) -> None:
 
 
 def _impersonal(scored: str) -> str:
-    return as_json({name: None if name in _PERSONAL else value for name, value in json.loads(scored).items()})
+    told = without_words(json.loads(scored))
+    return as_json({name: None if name in _PERSONAL else value for name, value in told.items()})
 
 
 def _blank_feedback(connection: Connection, ids: Sequence[str]) -> int:

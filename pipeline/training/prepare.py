@@ -27,6 +27,7 @@ from pipeline.tickets import files, parse
 from pipeline.tickets.clean import clean
 from pipeline.tickets.schema import FIELD_PREFIX, empty
 from pipeline.training.audit import give_away_columns
+from pipeline.training.corrections import corrected, weigh
 from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, TARGETS, attach, citations
 from pipeline.training.split import stable_order
 
@@ -55,7 +56,7 @@ class Prepared:
         Parsed tickets without refused ones, oldest first (by a stable hash without times), with `label.*`, `known.*`.
     about : dict
         `dated`, `cut`, `data_end`, `levels`, `counts`, `refused`, `left_out_fields` (outcome → fields), `synthetic`,
-        `definitions` as written, `as_of` (what is looked at in a history).
+        `definitions` as written, `as_of` (what is looked at in a history), `feedback` (what was taken of it).
     history : History or None
         Dated facts of all that was imported; None where no escalation is learned, or nothing has times.
     articles : DataFrame
@@ -107,27 +108,35 @@ class Prepared:
         return cls(files.read_parquet(folder / "rows.parquet"), about, history, **knowledge)
 
 
-def prepare(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None) -> Prepared:
+def prepare(
+    raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None, feedback: pd.DataFrame | None = None
+) -> Prepared:
     """Read, parse, label and order; check the routing policy against what the history has.
 
     Parameters
     ----------
     test_from : Timestamp, optional
         Nothing known from this moment on is used.
+    feedback : DataFrame, optional
+        What people said of decisions, by `ledger.lessons`.
 
     Raises
     ------
     InputError, ConfigError
         No usable ticket or outcome; a policy that names what isn't there; `test_from` without times.
     """
-    return prepare_raw(load_raw(raw_dir), params, test_from=test_from)
+    return prepare_raw(load_raw(raw_dir), params, test_from=test_from, feedback=feedback)
 
 
-def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = None) -> Prepared:
+def prepare_raw(
+    raw: Raw, params: Params, *, test_from: pd.Timestamp | None = None, feedback: pd.DataFrame | None = None
+) -> Prepared:
     """`prepare` of what was read already."""
     Calendar.of(params.sla)  # a wrong clock is found before anything is trained
     Targets.of(params.sla)
-    definitions, outcomes = relabel(raw, params.outcomes, customers=params.history)
+    definitions, derived = relabel(raw, params.outcomes, customers=params.history)
+    told = corrected(derived, feedback, raw.tickets, definitions, cut=test_from)
+    outcomes = told.outcomes
     parsed = parse(raw.tickets, params.tickets)
     for name in ("subject", "body"):  # as they came: what the drift of tonight's input is held against
         parsed[RAW_PREFIX + name] = raw.tickets[name]
@@ -151,7 +160,7 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
     parsed = _ordered(parsed, dated)
     looked_so = turned(raw.tickets, raw.events, definitions.get("escalated"))
     labelled = attach(parsed, outcomes, cut=test_from, turned=looked_so)
-    frame = _with_descriptions(labelled.frame, params)
+    frame = weigh(_with_descriptions(labelled.frame, params), told.tickets, params.ledger.correction_weight)
     levels = list(definitions["priority"].order) if "priority" in definitions else []
     if "priority" in definitions and not levels:
         levels = (
@@ -185,6 +194,7 @@ def prepare_raw(raw: Raw, params: Params, *, test_from: pd.Timestamp | None = No
         "synthetic": any(bool(r.get("synthetic")) for r in raw.imports),
         "outcomes": raw.outcomes_as_written | params.outcomes,
         "as_of": None,
+        "feedback": told.counts,
     }
     knowledge = (
         raw.articles,

@@ -39,6 +39,7 @@ def make(
     settings: Priority,
     seed: int,
     say: Say,
+    weights: np.ndarray | None = None,
 ) -> MadePriority:
     """Fit the priority model.
 
@@ -48,10 +49,12 @@ def make(
         Position of the level; anything where it isn't known.
     rows : ndarray of int
         Rows whose level is known, oldest first: what `plan` splits.
+    weights : ndarray, shape (all rows,), optional
+        How much each row weighs.
     """
     views = [v for v in settings.candidates if v == "words" or blocks.meaning.shape[1]] or ["words"]
     looked = np.concatenate([f.look for f in plan.choose])
-    raws = {name: _look(blocks, codes, plan.choose, levels, name, seed) for name in views}
+    raws = {name: _look(blocks, codes, plan.choose, levels, name, seed, weights) for name in views}
     quality = {name: _quality(codes[looked], raw.argmax(axis=1), len(levels)) for name, raw in raws.items()}
     tried: list[dict[str, float | str]] = [{"candidate": n, "quality": q} for n, q in quality.items()]
     name = max(views, key=quality.__getitem__)
@@ -60,14 +63,14 @@ def make(
     say(f"chosen: {name}, decision {decision}")
     temperature = fit_temperature(_log(raw), codes[looked])
     if plan.dated:
-        later = _look(blocks, codes, plan.calibrate, levels, name, seed)
+        later = _look(blocks, codes, plan.calibrate, levels, name, seed, weights)
         seen = np.concatenate([f.look for f in plan.calibrate])
         inner = Inner(seen, codes[seen], _tempered(later, temperature))
         pooled, truth = np.vstack([raw, later]), np.concatenate([codes[looked], codes[seen]])
         temperature = fit_temperature(_log(pooled), truth)
     else:
         inner = Inner(looked, codes[looked], _tempered(raw, temperature))
-    final = PriorityModel.fit(levels, _view(name), blocks.take(rows), codes[rows], seed=seed)
+    final = _fit(blocks, codes, rows, levels, name, seed, weights)
     chosen = {"view": name, "decision": decision}
     return MadePriority(final.with_calibration(temperature, decision), inner, chosen, rows, tried)
 
@@ -79,12 +82,23 @@ def _look(
     levels: tuple[str, ...],
     name: str,
     seed: int,
+    weights: np.ndarray | None,
 ) -> np.ndarray:
-    parts = [
-        PriorityModel.fit(levels, _view(name), blocks.take(f.fit), codes[f.fit], seed=seed).raw(blocks.take(f.look))
-        for f in folds
-    ]
-    return np.vstack(parts)
+    models = (_fit(blocks, codes, f.fit, levels, name, seed, weights) for f in folds)
+    return np.vstack([model.raw(blocks.take(f.look)) for model, f in zip(models, folds, strict=True)])
+
+
+def _fit(
+    blocks: Blocks,
+    codes: np.ndarray,
+    rows: np.ndarray,
+    levels: tuple[str, ...],
+    name: str,
+    seed: int,
+    weights: np.ndarray | None,
+) -> PriorityModel:
+    own = None if weights is None else weights[rows]
+    return PriorityModel.fit(levels, _view(name), blocks.take(rows), codes[rows], seed=seed, weights=own)
 
 
 def _decision(raw: np.ndarray, truth: np.ndarray, settings: Priority) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from pipeline.config import Gates
 from pipeline.errors import GateError
@@ -102,16 +103,20 @@ class Verdict:
             )
 
 
-def compare(old: Scorer, new: Scorer, raw: Raw, settings: Gates, *, seed: int = 0) -> Verdict:
+def compare(
+    old: Scorer, new: Scorer, raw: Raw, settings: Gates, *, seed: int = 0, feedback: pd.DataFrame | None = None
+) -> Verdict:
     """Hold both against the tickets of a RAW_DIR that neither was trained on; outcomes by the new one's definitions.
 
     Parameters
     ----------
     settings : Gates
         `replace_margin`, `min_compared`, `certainty`.
+    feedback : DataFrame, optional
+        What people put right is what both are judged by.
     """
     margin = settings.replace_margin
-    found = unseen(raw, [new, old])
+    found = unseen(raw, [new, old], feedback=feedback)
     if len(found.tickets) < settings.min_compared:
         n, least = len(found.tickets), settings.min_compared
         return Verdict((), margin, f"{n:,} tickets with an outcome that neither has seen; {least:,} are needed")

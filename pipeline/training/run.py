@@ -15,6 +15,7 @@ from pipeline.errors import GateError, ScorerError
 from pipeline.scorer import Scorer
 from pipeline.sources.raw import load_raw
 from pipeline.training.assemble import assemble
+from pipeline.training.corrections import feedback_words
 from pipeline.training.featurize import Featurized, featurize
 from pipeline.training.prepare import Prepared, prepare
 from pipeline.training.replace import compare
@@ -39,7 +40,14 @@ class Ran:
     scorer: Scorer
 
 
-def run(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None, say: Say = print) -> Ran:
+def run(
+    raw_dir: Path,
+    params: Params,
+    *,
+    test_from: pd.Timestamp | None = None,
+    feedback: pd.DataFrame | None = None,
+    say: Say = print,
+) -> Ran:
     """prepare → featurize → train → assemble.
 
     Raises
@@ -47,8 +55,10 @@ def run(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None,
     GateError
         No model passed its gate.
     """
-    prepared = prepare(raw_dir, params, test_from=test_from)
+    prepared = prepare(raw_dir, params, test_from=test_from, feedback=feedback)
     say(f"prepared {len(prepared.frame):,} tickets")
+    if feedback is not None:
+        say(feedback_words(prepared.about["feedback"]))
     if test_from is not None and not prepared.about["after_cut"]:
         say(f"no ticket is from {test_from.isoformat()} on: there is nothing left to evaluate")
     featurized = featurize(prepared, params, say=say)
@@ -60,7 +70,15 @@ def run(raw_dir: Path, params: Params, *, test_from: pd.Timestamp | None = None,
     return Ran(prepared, featurized, without_articles(trained), scorer)
 
 
-def replace_if_better(ran: Ran, raw_dir: Path, folder: Path, *, key: bytes | None = None, say: Say = print) -> Ran:
+def replace_if_better(
+    ran: Ran,
+    raw_dir: Path,
+    folder: Path,
+    *,
+    key: bytes | None = None,
+    feedback: pd.DataFrame | None = None,
+    say: Say = print,
+) -> Ran:
     """Save the scorer, unless the one already in the folder is better on tickets that neither has learned from.
 
     Raises
@@ -74,7 +92,7 @@ def replace_if_better(ran: Ran, raw_dir: Path, folder: Path, *, key: bytes | Non
         except ScorerError as error:
             say(f"the scorer in place can't be opened, so it is replaced ({error.what})")
         else:
-            found = compare(old, ran.scorer, load_raw(raw_dir), ran.scorer.settings.gates)
+            found = compare(old, ran.scorer, load_raw(raw_dir), ran.scorer.settings.gates, feedback=feedback)
             say(found.words)
             if found.worse:
                 raise GateError(

@@ -119,6 +119,8 @@ class Task:
     settings: Topic
     seed: int
     say: Say
+    weights: np.ndarray | None = None
+    """How much each row weighs, whatever the past weighs; None: all alike."""
 
 
 @dataclass(frozen=True)
@@ -357,11 +359,12 @@ def _fit(task: Task, recipe: _Recipe, rows: np.ndarray, views: list[View], prese
     rows = np.concatenate([task.described, rows])
     codes = _codes(task.labels[rows], recipe.classes)
     weights = np.ones(len(rows)) if recipe.weights is None else recipe.weights[rows]
+    weights = weights if task.weights is None else weights * task.weights[rows]
     weights[: len(task.described)] = DESCRIPTION_WEIGHT
     rows, weights, codes = rows[codes >= 0], weights[codes >= 0], np.searchsorted(present, codes[codes >= 0])
     blocks = task.blocks.take(rows)
     columns, fields = telling_columns(blocks, codes, task.field_of)
-    plain = recipe.weights is None and len(task.described) == 0
+    plain = recipe.weights is None and task.weights is None and len(task.described) == 0
     return [
         Expert.fit(
             v,

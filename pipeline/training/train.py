@@ -16,6 +16,7 @@ from pipeline.config import Params
 from pipeline.errors import InputError
 from pipeline.history.log import moments
 from pipeline.training import escalations, priorities, replies, suggestions, topics
+from pipeline.training.corrections import weights_of
 from pipeline.training.featurize import Featurized
 from pipeline.training.gates import Verdict, classes_gate, levels_gate, risk_gate
 from pipeline.training.labels import LABEL_PREFIX
@@ -135,6 +136,7 @@ def _topic(
         params.topic,
         params.seed,
         say,
+        weights_of(prepared.frame, target),
     )
     made = topics.make(task, present, older if dated else older[:0], living, splits)
     guess = made.inner.probabilities.argmax(axis=1)
@@ -181,8 +183,9 @@ def _priority(
     if not splits.looks:
         return _none("priority", ALL_REPEATS)
     made = priorities.make(
-        blocks, codes, rows, splits, levels=levels, settings=params.priority, seed=params.seed, say=say
-    )
+        blocks, codes, rows, splits, levels=levels, settings=params.priority, seed=params.seed, say=say,
+        weights=weights_of(prepared.frame, "priority"),
+    )  # fmt: skip
     gate = levels_gate(made.inner.truth, made.model.decide(made.inner.probabilities), params.gates, params.seed)
     say(f"priority: {gate.words}")
     inner = {

@@ -17,6 +17,7 @@ from pipeline.sources.raw import Raw, relabel
 from pipeline.tickets import parse
 from pipeline.training.assemble import id_hash
 from pipeline.training.baselines import PLAIN_ROWS
+from pipeline.training.corrections import corrected
 from pipeline.training.labels import KNOWN_PREFIX, LABEL_PREFIX, TARGETS, TURNED, attach
 
 
@@ -55,16 +56,21 @@ class Unseen:
         return [t for t in TARGETS if LABEL_PREFIX + t in self.parsed and self.parsed[LABEL_PREFIX + t].notna().any()]
 
 
-def unseen(raw: Raw, scorers: Sequence[Scorer], *, with_outcome: bool = True) -> Unseen:
+def unseen(
+    raw: Raw, scorers: Sequence[Scorer], *, with_outcome: bool = True, feedback: pd.DataFrame | None = None
+) -> Unseen:
     """Tickets that none of the scorers was trained on; outcomes by the first one's definitions.
 
     Parameters
     ----------
     with_outcome : bool
         Only those of which some outcome is known.
+    feedback : DataFrame, optional
+        What people said of decisions, by `ledger.lessons`: it puts outcomes right.
     """
     settings = scorers[0].settings
-    definitions, outcomes = relabel(raw, settings.outcomes, customers=settings.history)
+    definitions, derived = relabel(raw, settings.outcomes, customers=settings.history)
+    outcomes = corrected(derived, feedback, raw.tickets, definitions, cut=None).outcomes
     looked_so = turned(raw.tickets, raw.events, definitions.get("escalated"))
     labelled = attach(raw.tickets, outcomes, cut=None, turned=looked_so).frame
     known = labelled[_columns(labelled, LABEL_PREFIX)].notna().any(axis=1).to_numpy()

@@ -78,3 +78,20 @@ def test_a_ledger_that_is_away_stops_no_batch_and_is_named_at_the_end(call, help
         assert spool_of(url, tmp_path).replay(ledger.take_in).new == 65
     code, _, err = call("score", source, tmp_path / "o.csv", "--scorer", helpdesk / "scorer", "--ledger", "x.sqlite")
     assert code == 2 and "the ledger's URL can't be read" in err
+
+
+def test_a_correction_that_was_imported_changes_the_next_trainings_label(call, helpdesk, tmp_path):
+    url, prepared = f"{tmp_path}/l.db", tmp_path / "prepared"
+    (tmp_path / "params.yaml").write_text("encoder: {name: none}\n")
+    args = ("--raw", helpdesk, "--out", prepared, "--params", tmp_path / "params.yaml")
+    assert call("prepare", *args)[0] == 0
+    first = pd.read_parquet(prepared / "rows.parquet").iloc[5]
+    (tmp_path / "f.csv").write_text(
+        f"ticket_id,kind,value,given_at\n{first['ticket_id']},topic,Put right,2026-06-01\nt0,topic,x,2026-06-01\n"
+    )
+    assert call("feedback", "import", tmp_path / "f.csv", "--ledger", url)[0] == 0
+    code, out, _ = call("prepare", *args, "--ledger", url)
+    assert code == 0 and "feedback: of unknown tickets 1, corrections of topic 1" in out
+    then = pd.read_parquet(prepared / "rows.parquet").set_index("ticket_id").loc[first["ticket_id"]]
+    assert first["label.topic"] != then["label.topic"] == "Put right" and then["weight.topic"] == 2.0
+    assert call("prepare", *args, "--ledger", f"{tmp_path}/none.db")[0] == 2

@@ -20,7 +20,9 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/as-of.md", "docs/open-tickets.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/tutorial.md", "docs/as-of.md", "docs/open-tickets.md", "docs/ledger.md"]
+)
 def test_the_code_on_the_page_runs(page: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     ran = 0

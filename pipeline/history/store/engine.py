@@ -18,7 +18,6 @@ from sqlalchemy import exc as sql
 from pipeline.errors import StoreError
 
 _BEGIN = "begin"
-_LOCK = 0x7472696167650001  # any number that nobody else locks by; it begins with "triage"
 _FORMS = "sqlite:///FOLDER/FILE.db, FOLDER/FILE.db or postgresql://USER@HOST/DATABASE"
 
 _FAULTS = {
@@ -55,17 +54,16 @@ class Thing:
         As messages call it.
     made : str
         How one is made: what to do where there is none.
-    lock : int or None
-        By which a server keeps a second writer out; None: several may write at once.
+    lock : int
+        By which a server keeps a second writer out: any number that nobody else locks by (ours begin with "triage").
     """
 
     name: str
     made: str
-    lock: int | None = None
+    lock: int
 
 
-HISTORY = Thing("store", "fill one by `triage remember RAW_DIR --history URL`", _LOCK)
-"""There is never a second writer of a history at the same time: every put adds to the desk's sums."""
+HISTORY = Thing("store", "fill one by `triage remember RAW_DIR --history URL`", 0x7472696167650001)
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,14 @@ class Place:
     thing: Thing = HISTORY
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, alone: bool = True) -> Iterator[Connection]:
         """One transaction.
+
+        Parameters
+        ----------
+        alone : bool
+            Whether there must be no second writer at the same time: every put into a history adds to the desk's sums.
+            A file never has two.
 
         Raises
         ------
@@ -87,7 +91,7 @@ class Place:
         with self.faults(), self.engine.connect() as connection:
             if self.engine.dialect.name == "postgresql":
                 with connection.execution_options(isolation_level="READ COMMITTED").begin():
-                    if self.thing.lock is not None:
+                    if alone:
                         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self.thing.lock})")
                     yield connection
             else:
@@ -192,6 +196,7 @@ def _server(url: URL, timeout_seconds: float, thing: Thing) -> Place:
         connect_args={
             "connect_timeout": max(2, int(timeout_seconds)),  # the least that the client library takes
             "options": f"-c lock_timeout={int(timeout_seconds * 1000)}",
+            "tcp_user_timeout": max(2, int(timeout_seconds)) * 1000,  # a server that vanished isn't waited for
         },
         hide_parameters=True,
         pool_pre_ping=True,

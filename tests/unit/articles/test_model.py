@@ -64,6 +64,11 @@ def test_without_times_every_other_ticket_counts() -> None:
     assert ids(model(often).suggest(asked("mail is broken", at=NEVER)))[0] == "print"
 
 
+def test_a_ticket_without_a_time_is_asked_after_all_that_is_known() -> None:
+    often = [(f"T{i}", "print", 90 * DAY, "mail is broken") for i in range(20)]
+    assert ids(model(often).suggest(asked("mail is broken", at=NEVER)))[0] == "print"
+
+
 def test_only_articles_in_the_customers_language_are_suggested() -> None:
     assert ids(model([]).suggest(asked("print", language="de"))) == ["de"]
     assert "de" not in ids(model([]).suggest(asked("druck", language="en")))

@@ -60,6 +60,10 @@ def test_what_was_not_known_by_then_is_not_seen(when: int, ticket: str) -> None:
     assert model([(ticket, 0, when, "mail")]).suggest(asked("my mail")) == ([[]], [None])
 
 
+def test_a_ticket_without_a_time_is_asked_after_all_that_is_known() -> None:
+    assert model([("A", 0, DAY, "mail")]).suggest(asked("my mail", at=NEVER))[1][0] is not None
+
+
 def test_only_answers_in_the_customers_language() -> None:
     found = model([("A", 0, DAY, "mail")])
     assert found.suggest(asked("my mail", language="de")) == ([[]], [None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -174,6 +175,19 @@ def test_reading_a_ledger_that_is_not_there_is_an_error_and_makes_none(url: str)
         open_ledger(url, as_it_is=True)
     with pytest.raises(StoreError, match="there is no ledger"):
         open_ledger(url, as_it_is=True)
+
+
+def test_two_writers_of_the_same_decisions_neither_wait_in_a_ring_nor_write_twice(url: str) -> None:
+    made = decided(*(f"t{i}" for i in range(200)))
+
+    def write(turn: int) -> int:
+        with open_ledger(url, timeout_seconds=20) as mine:
+            return sum(mine.write(made[:: -1 if turn % 2 else 1][i : i + 50]) for i in range(0, 200, 50))
+
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(write, range(4)))
+    with open_ledger(url) as ledger:
+        assert len(contents(ledger)) == 200 and sum(counts) >= 200
 
 
 def test_a_ledger_and_a_history_may_share_a_database(url: str) -> None:

@@ -8,11 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from made_ledger import NOW, decided, said
+from made_ledger import NOW, decided, said, tickets_frame
 from sqlalchemy import select
+from unit.serving.standin import StandIn
 
+from pipeline.config import Ledger as Settings
 from pipeline.errors import ConfigError
-from pipeline.ledger import Feedback, Ledger, open_ledger
+from pipeline.ledger import Feedback, Ledger, decisions_of, open_ledger
 from pipeline.ledger.retention import Forgotten, Purged, forget, purge
 from pipeline.ledger.tables import DECISIONS, FEEDBACK, TICKETS
 
@@ -26,6 +28,22 @@ class TestPurge:
         assert purge(ledger, kept_before=NOW + 2 * DAY) == Purged(2)
         assert [ledger.decisions(f"t{number}")[0].ticket is None for number in range(3)] == [True, True, False]
         assert ledger.counts() == {"decisions": 3, "tickets": 1, "feedback": 0}
+
+    def test_the_tickets_own_words_go_with_it(self, ledger: Ledger) -> None:
+        words = {"summary": "my secret", "explanation": {"topic": {"contributions": [{"name": "secret"}]}}}
+        made = [replace(one, scored=dict(one.scored) | words) for one in decided("t1", "t2")]
+        ledger.write([made[0], replace(made[1], decided_at=NOW + 9 * DAY)])
+        purge(ledger, kept_before=NOW + DAY)
+        (first,), (second,) = ledger.decisions("t1"), ledger.decisions("t2")
+        assert "secret" not in str(first) and first.scored["topic"] == made[0].scored["topic"]
+        assert second.scored == made[1].scored
+
+    def test_where_no_ticket_is_kept_its_words_are_not_either(self) -> None:
+        tickets = tickets_frame(["t1"])
+        scored = StandIn().score(tickets, explain=True).assign(summary=["my secret"])
+        settings = Settings(keep_tickets_days=0)
+        (made,) = decisions_of(tickets, scored, door="http", decided_at=NOW, settings=settings)
+        assert made.ticket is None and made.scored["summary"] is None and made.scored["explanation"] is None
 
     def test_a_ticket_that_is_scored_again_is_kept_from_then_on(self, ledger: Ledger) -> None:
         ledger.write(decided("t1", version="a"))
@@ -94,10 +112,16 @@ class TestForget:
         assert forget(ledger, ["a_c"]).decisions == 1 and len(ledger.decisions("t2")) == 1
         assert forget(ledger, ["%"]).decisions == 0
 
-    def test_an_unknown_customer_is_no_error_and_an_empty_one_is(self, ledger: Ledger) -> None:
+    def test_a_companys_account_is_only_forgotten_by_its_key(self, ledger: Ledger) -> None:
+        ledger.write([*decided("t1", customer_keys="account:4711"), *decided("t2", customer_id="4711")])
+        assert forget(ledger, ["4711"]).decisions == 1 and len(ledger.decisions("t1")) == 1
+        assert forget(ledger, ["account:4711"]).decisions == 1
+
+    @pytest.mark.parametrize("nobody", [" ", "unknown"])
+    def test_an_unknown_customer_is_no_error_and_nobody_is(self, ledger: Ledger, nobody: str) -> None:
         assert forget(ledger, ["4711"]) == Forgotten(0, 0, 0)
         with pytest.raises(ConfigError, match="names no customer"):
-            forget(ledger, [" "])
+            forget(ledger, [nobody])
 
 
 @pytest.mark.parametrize("how", ["purge", "forget"])

@@ -232,6 +232,17 @@ class TestJournal:
         assert time.monotonic() - begun < 2.0
         assert journal.fault is not None
 
+    def test_soon_after_a_fault_a_replay_asks_nobody_but_for_the_last_time(self, tmp_path: Path, spool: Spool) -> None:
+        with open_ledger(f"{tmp_path}/l.db", timeout_seconds=0.1) as ledger:
+            journal = Journal(ledger, spool, retry_seconds=60.0)
+            other = sqlite3.connect(tmp_path / "l.db", isolation_level=None)
+            other.execute("BEGIN EXCLUSIVE")
+            assert journal.write(decided("t1"))
+            other.execute("COMMIT")
+            other.close()
+            assert journal.replay() == Replayed() and spool.waiting
+            assert journal.replay(at_once=True) == Replayed(1, 1) and not spool.waiting
+
     def test_if_even_the_spool_fails_it_says_so(self, tmp_path: Path) -> None:
         journal = Journal(down(tmp_path), Spool(tmp_path / "gone" / "spool.jsonl"))
         assert not journal.write(decided("t1"))

@@ -132,6 +132,13 @@ def test_no_text_of_a_ticket_stands_in_a_report(
         assert not [b for b in bodies if b in written]
 
 
+def test_the_report_says_what_the_knowledge_base_lacks_and_what_is_stale(evaluated: Report, rehearsed: Report) -> None:
+    assert evaluated.gaps is not None and evaluated.stale is not None
+    assert evaluated.gaps.tickets <= evaluated.header.rows and evaluated.gaps.lacking > 0
+    assert evaluated.stale.citations > 0 and evaluated.stale.base_rate is not None
+    assert rehearsed.gaps is None and rehearsed.stale is None
+
+
 def test_three_files_are_written_and_the_figures_are_flat(evaluated: Report, tmp_path: Path) -> None:
     page = report_files(evaluated, tmp_path / "report")
     assert sorted(p.name for p in page.parent.iterdir()) == ["index.html", "metrics.json", "model_card.md"]
