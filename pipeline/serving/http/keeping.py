@@ -84,11 +84,8 @@ class Keeper:
         self.journal.ledger.close()
 
     def _write(self, said: Sequence[Said]) -> bool:
-        now, made = self.clock().to_pydatetime(), dict[str, Decision]()
-        for scored in dict.fromkeys(one.of for one in said):
-            for decision in _decisions(scored, now):
-                made.setdefault(decision.key, decision)  # a coded copy of the same ticket comes after it
-        safe = self.journal.write(list(made.values()))
+        now, together = self.clock().to_pydatetime(), dict.fromkeys(one.of for one in said)
+        safe = self.journal.write([decision for scored in together for decision in _decisions(scored, now)])
         if self.journal.fault is not None:
             self.metrics.ledger_failures.inc()
         return safe
