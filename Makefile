@@ -71,6 +71,8 @@ demo: $(PARTS)
 	@$(BIN)/triage score $(DEMO)/helpdesk/new-tickets.csv $(DEMO)/scored.csv --mapping $(DEMO)/helpdesk/mapping.yaml \
 	    --scorer $(DEMO)/scorer --explain --force
 	@$(BIN)/triage view $(DEMO)/scored.csv --tickets $(DEMO)/helpdesk/new-tickets.csv --mapping $(DEMO)/helpdesk/mapping.yaml
+	@echo "· of these, tickets that no article fits"
+	@$(BIN)/triage view $(DEMO)/scored.csv --none-fits --rows 3
 	@echo "· a ticket that nobody has finished, as it waits"
 	@$(BIN)/triage follow $(DEMO)/helpdesk/tickets.parquet --scorer $(DEMO)/scorer --history $(DEMO)/helpdesk --as-of 2026-08-20
 	@echo "· the last two months again, with three hands in the predicted order"

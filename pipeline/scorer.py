@@ -13,7 +13,8 @@ import pandas as pd
 
 from pipeline import artifact, config
 from pipeline.answer import Answer
-from pipeline.articles.model import ArticleModel, Asked, ticket_vectors
+from pipeline.articles.earlier import Asked
+from pipeline.articles.model import ArticleModel, ticket_vectors
 from pipeline.articles.replies import ReplyModel
 from pipeline.articles.summary import summary, waiting
 from pipeline.artifact import State

@@ -21,9 +21,9 @@ from pipeline.training.run import run
 PATIENCE_SECONDS = 120.0
 
 
-def small_desk(folder: Path) -> Path:
+def small_desk(folder: Path, *, tickets: int = 400, days: int = 160, key: bytes | None = None) -> Path:
     """A small generated helpdesk (synthetic), and in it `scorer`, trained on it in the quickest way."""
-    write(generate(seed=3, tickets=400, days=160), folder)
+    write(generate(seed=3, tickets=tickets, days=days), folder)
     params = replace(
         Params(),
         encoder=Encoder(name="none"),
@@ -32,7 +32,7 @@ def small_desk(folder: Path) -> Path:
         escalation=Escalation(candidates=("words",)),
         gates=Gates(enabled=False),
     )
-    run(folder, params, say=lambda line: None).scorer.save(folder / "scorer")
+    run(folder, params, say=lambda line: None).scorer.save(folder / "scorer", key=key)
     return folder
 
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
+from pipeline.articles.earlier import Asked, Earlier
 from pipeline.articles.index import ArticleIndex
 from pipeline.articles.ranker import NEVER as EXCLUDED
 from pipeline.articles.ranker import Ranker, Seen, by_article
 from pipeline.artifact import State
 from pipeline.calibration import sigmoid
 from pipeline.features.build import Blocks
-from pipeline.history.log import DAY, NEVER, moments, objects
-from pipeline.tickets.schema import FIELD_PREFIX
+from pipeline.history.log import DAY, NEVER
 
 MEASURES = ("passage", "article", "words", "popular")
 """What an article is measured by: cosine of its best passage and of its mean, ln(1 + BM25) of its best passage, and how
@@ -33,7 +32,6 @@ HALF_LIFE = 60 * DAY
 """Citations count half in `popular` after so long."""
 
 _PRIOR = 0.5
-_AT_ONCE = 256
 
 SURENESS = ("evidence", "share", "lead", "passage", "words")
 """What tells whether anything fits: logarithm of all evidence, share of the first, its lead over the second, and the
@@ -59,50 +57,6 @@ class Citations(NamedTuple):
     article: np.ndarray
     known: np.ndarray
     vectors: Any
-
-
-class Asked(NamedTuple):
-    """Tickets as they are looked at.
-
-    Attributes
-    ----------
-    ids : sequence of n str
-    texts : sequence of n str
-        Cleaned words; empty for none.
-    languages : sequence of n str or None
-    at : ndarray of int64, shape (n,)
-        As of when, in microseconds; `NEVER` where there are no times.
-    vectors : ndarray or csr_matrix, n rows
-        `ticket_vectors`.
-    products : sequence of n str or None
-        What each is about; empty where nobody says so.
-    """
-
-    ids: Sequence[str]
-    texts: Sequence[str]
-    languages: Sequence[str | None]
-    at: np.ndarray
-    vectors: Any
-    products: Sequence[str | None] = ()
-
-    @classmethod
-    def of(cls, tickets: pd.DataFrame, vectors: Any, *, product: str | None = None) -> Asked:
-        """Parsed tickets, as of their `as_of` where they have one, else their creation; `product` names a field."""
-        at = moments(tickets["created_at"])
-        if "as_of" in tickets:
-            given = moments(tickets["as_of"])
-            at = np.where(given == NEVER, at, given)
-        ids, texts, languages = (objects(tickets[name]).tolist() for name in ("ticket_id", "text", "language"))
-        said = tickets.get(f"{FIELD_PREFIX}{product}") if product else None
-        products = () if said is None else objects(said).tolist()
-        return cls([name or "" for name in ids], [text or "" for text in texts], languages, at, vectors, products)
-
-    def pieces(self) -> Iterator[tuple[slice, Asked]]:
-        """A few tickets at a time: memory grows with the knowledge base, not with the batch."""
-        for start in range(0, len(self.ids), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            cut: list[Any] = [values[part] for values in self]
-            yield part, Asked(*cut)
 
 
 @dataclass(frozen=True)
@@ -138,14 +92,8 @@ class ArticleModel:
     def look(self, asked: Asked) -> Seen:
         """What the ranking goes by."""
         known = self.citations
-        near = asked.vectors @ self._across
-        near = np.clip(np.asarray(near.todense() if sp.issparse(near) else near, dtype=np.float64), 0.0, 1.0)
-        at = asked.at[:, None]
-        dated = known.known != NEVER
-        before = (at == NEVER) | (dated & (known.known < at))  # a ticket without a time is asked now
-        for row, name in enumerate(asked.ids):
-            before[row, self._own.get(name, [])] = False
-        measures = [np.log1p(self.index.best(self.index.scores(asked.texts))), self._popular(at, before)]
+        near, before = self._earlier.similarity(asked), self._earlier.seen(asked)
+        measures = [np.log1p(self.index.best(self.index.scores(asked.texts))), self._popular(asked.at[:, None], before)]
         if self.index.vectors.shape[1] and not sp.issparse(asked.vectors):
             meaning = self.index.best(self.index.meanings(asked.vectors))
             measures = [meaning, np.asarray(asked.vectors @ self.index.centres.T), *measures]
@@ -201,18 +149,9 @@ class ArticleModel:
         return found
 
     @cached_property
-    def _across(self) -> Any:
-        """Vectors of the citations, one a column, as a product needs them: made once, not for each ticket."""
-        across = self.citations.vectors.T
-        return across.tocsr() if sp.issparse(across) else across
-
-    @cached_property
-    def _own(self) -> dict[str, list[int]]:
-        """Positions of each ticket's citations."""
-        found: dict[str, list[int]] = {}
-        for at, name in enumerate(self.citations.ticket.tolist()):
-            found.setdefault(name, []).append(at)
-        return found
+    def _earlier(self) -> Earlier:
+        known = self.citations
+        return Earlier(known.ticket, known.known, known.vectors)
 
     def _why(
         self, seen: Seen, scores: np.ndarray, asked: Asked, row: int, article_id: str, words: int, tickets: int

@@ -9,14 +9,12 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
-from pipeline.articles.model import Asked
+from pipeline.articles.earlier import Asked, Earlier
 from pipeline.articles.ranker import BY_HAND_NEAR, by_article
 from pipeline.articles.summary import sentences
 from pipeline.artifact import State
 from pipeline.calibration import sigmoid
-from pipeline.history.log import NEVER
 from pipeline.tickets.clean import clean
 from pipeline.tickets.redact import PLACEHOLDERS, redact
 from pipeline.tickets.schema import UNDETERMINED
@@ -126,9 +124,7 @@ class ReplyModel:
 
     def look(self, asked: Asked) -> Near:
         """Similarities of the answered tickets, -1 where one can't be seen, and the evidence for each text."""
-        near = asked.vectors @ self._across
-        near = np.clip(np.asarray(near.todense() if sp.issparse(near) else near, dtype=np.float64), 0.0, 1.0)
-        near = np.where(self._visible(asked), near, -1.0)
+        near = np.where(self._visible(asked), self._earlier.similarity(asked), -1.0)
         each = np.where(near >= 0, np.exp(NEARNESS * (near - 1.0)), 0.0)
         return Near(near, by_article(each, self.answers.text, len(self.texts)))
 
@@ -150,14 +146,11 @@ class ReplyModel:
 
     def _visible(self, asked: Asked) -> np.ndarray:
         """Which answers were known by then, are of other tickets, and in the ticket's language; shape (n, e)."""
-        known, at = self.answers.known, asked.at[:, None]
-        seen = (at == NEVER) | ((known != NEVER) & (known < at))  # a ticket without a time is asked now
-        language = self.answers.language
-        for row, (name, said) in enumerate(zip(asked.ids, asked.languages, strict=True)):
-            seen[row, self._own.get(name, [])] = False
+        seen, language = self._earlier.seen(asked), self.answers.language
+        for row, said in enumerate(asked.languages):
             if said and said != UNDETERMINED:
                 seen[row] &= (language == said) | (language == "")
-        return np.asarray(seen)
+        return seen
 
     def _said(self, near: np.ndarray, text: int, probability: float) -> dict[str, Any]:
         sent = np.flatnonzero((self.answers.text == text) & (near >= 0))
@@ -166,16 +159,8 @@ class ReplyModel:
         return {"text": self.texts[text], "source": f"{kind}:{nearest}", "probability": probability}
 
     @cached_property
-    def _across(self) -> Any:
-        across = self.answers.vectors.T
-        return across.tocsr() if sp.issparse(across) else across
-
-    @cached_property
-    def _own(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for at, name in enumerate(self.answers.ticket.tolist()):
-            found.setdefault(name, []).append(at)
-        return found
+    def _earlier(self) -> Earlier:
+        return Earlier(self.answers.ticket, self.answers.known, self.answers.vectors)
 
     def state(self) -> State:
         """What is stored."""

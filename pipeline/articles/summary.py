@@ -18,8 +18,9 @@ SHORT = 25
 """A message of at most so many words is its own summary: its subject stands for it."""
 
 _LONGEST, _SHORTEST = 50, 3
+_WIDEST, _LONGEST_ABBREVIATION = 500, 8
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]{0,2}\s+(?=[\"'“‘(\[¿¡]{0,2}[^\W_a-z])|(?<=[。！？])|\n+")
+_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]{0,2}\s+(?=[\"'“‘(\[¿¡]{0,2}[^\W_a-z])|(?<=[。！？])")
 _ABBREVIATED = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|mr|mrs|ms|dr|st|no|nr|ca|z\.b|d\.h|u\.a|bzw|usw|evtl|inkl|p\.ex|sig|sr|sra|art|ver|v)"
     r"|\b\w)\.$",
@@ -94,17 +95,16 @@ def waiting(known: Mapping[str, float]) -> str | None:
 
 
 def sentences(text: str) -> list[str]:
-    """Sentences of a text, whitespace folded; greetings and scraps left out."""
+    """Sentences of a text, whitespace folded; greetings and scraps left out. Linear in the text, whatever it holds."""
     found: list[str] = []
     for line in text.split("\n"):
-        pending = ""
-        for piece in _END.split(line):
-            pending = f"{pending} {piece.strip()}".strip()
-            if _ABBREVIATED.search(pending):
-                continue
-            found.append(" ".join(pending.split()))
-            pending = ""
-        found.append(" ".join(pending.split()))
+        start = 0
+        for match in _END.finditer(line):
+            end = match.start()
+            if not _ABBREVIATED.search(line, max(start, end - _LONGEST_ABBREVIATION), end):
+                found.append(" ".join(line[start:end].split()))
+                start = match.end()
+        found.append(" ".join(line[start:].split()))
     return [s for s in found if len(_WORD.findall(s)) >= _SHORTEST]
 
 
@@ -141,4 +141,5 @@ def _length(sentence: str) -> float:
 def _cut(sentence: str) -> str:
     """The beginning of a sentence that has no end."""
     words = sentence.split()
-    return sentence if len(words) <= _LONGEST else " ".join(words[:_LONGEST]) + " …"
+    kept = " ".join(words[:_LONGEST])[:_WIDEST].rstrip()
+    return sentence if kept == sentence else f"{kept} …"

@@ -27,6 +27,7 @@ def view(
         Path | None, typer.Option(metavar="MAPPING.yaml", help="Which column of IN is what, as for `triage score`.")
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 12,
+    none_fits: Annotated[bool, typer.Option("--none-fits", help="Only tickets that no article fits.")] = False,
 ) -> None:
     """Show a scored file as a table: topic, priority, escalation risk, queue and its reason, the first article."""
     frame = _read(scored)
@@ -39,6 +40,8 @@ def view(
             got=f"{len(frame.columns)} other columns",
             do="give the OUT of `triage score`",
         )
+    if none_fits:
+        frame = frame[[not _article(value) for value in _articles(frame)]]
     subjects = _subjects(tickets, mapping) if tickets else {}
     out = console()
     out.print(_table(frame.head(rows), subjects))
@@ -51,7 +54,7 @@ def _table(frame: pd.DataFrame, subjects: dict[str, str]) -> Table:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    articles = [_article(value) for value in frame["articles"]] if "articles" in frame else []
+    articles = [_article(value) for value in _articles(frame)]
     names = ["ticket", *(["subject"] if subjects else []), "topic", "", "priority", "risk", "queue", "because"]
     for name in [*names, *(["article"] if any(articles) else [])]:
         justify: Any = "right" if name in ("", "risk") else "left"
@@ -74,6 +77,11 @@ def _table(frame: pd.DataFrame, subjects: dict[str, str]) -> Table:
         # Text, not markup: a subject may hold square brackets.
         table.add_row(*(Text(cell, style="dim" if waits else "") for cell in cells))
     return table
+
+
+def _articles(frame: pd.DataFrame) -> list[object]:
+    """What each row suggests; nothing where an older file has no such column."""
+    return frame["articles"].tolist() if "articles" in frame else [None] * len(frame)
 
 
 def _article(value: object) -> str:

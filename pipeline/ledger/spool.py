@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 from pipeline.errors import OutputError
 from pipeline.ledger.decisions import Decision, as_json
 from pipeline.ledger.feedback import Feedback
+from pipeline.tickets.files import is_named, sync_folder
 
 _AT_ONCE = 500
 _TIMES = ("as_of", "decided_at", "given_at")
@@ -117,10 +118,10 @@ class Spool:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)
-                if not _is_named(handle, self.path):  # it was moved aside while we waited for it
+                if not is_named(handle, self.path):  # it was moved aside while we waited for it
                     continue
                 if new:
-                    _sync_folder(self.path.parent)
+                    sync_folder(self.path.parent)
                 yield handle
                 return
             finally:
@@ -136,7 +137,7 @@ class Spool:
             except FileExistsError:
                 return False
             self.path.unlink()
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         return True
 
     def _put_in(self, take_in: TakeIn) -> Replayed:
@@ -149,7 +150,7 @@ class Spool:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return Replayed()
-            if not _is_named(stream.fileno(), self.aside):
+            if not is_named(stream.fileno(), self.aside):
                 return Replayed()
             told = Replayed()
             for lines in _batches(stream):
@@ -158,7 +159,7 @@ class Spool:
                 new = take_in(decisions, [one for one in whole if isinstance(one, Feedback)])
                 told += Replayed(len(whole), new, len(lines) - len(whole))
             self.aside.unlink()
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         return told
 
 
@@ -226,18 +227,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _is_named(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

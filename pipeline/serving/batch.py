@@ -24,8 +24,9 @@ from pipeline.serving.publish import assemble, publish, side_files, sum_up
 from pipeline.serving.resume import State, take_up
 from pipeline.serving.scores import Scores
 from pipeline.serving.summary import LISTED_REJECTS, Summary, summarise
-from pipeline.serving.work import Record, Work, claimed, sync_folder
+from pipeline.serving.work import Record, Work, claimed
 from pipeline.tickets import schema
+from pipeline.tickets.files import sync_folder
 
 
 @dataclass(frozen=True)

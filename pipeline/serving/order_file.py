@@ -11,7 +11,8 @@ import pandas as pd
 
 from pipeline.errors import OutputError
 from pipeline.serving import sink
-from pipeline.serving.work import claimed, sync, sync_folder, writing
+from pipeline.serving.work import claimed, sync, writing
+from pipeline.tickets.files import sync_folder
 
 
 def check_target(out: Path, scored: Path, *, force: bool) -> None:

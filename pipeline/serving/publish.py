@@ -16,7 +16,8 @@ from pipeline.serving.progress import Event, Report
 from pipeline.serving.resume import State, outline, seal
 from pipeline.serving.scores import Scores
 from pipeline.serving.summary import LISTED_REJECTS, Summary, summarise
-from pipeline.serving.work import Work, sync, sync_folder, writing
+from pipeline.serving.work import Work, sync, writing
+from pipeline.tickets.files import sync_folder
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

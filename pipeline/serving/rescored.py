@@ -16,8 +16,9 @@ from pipeline.serving.batch import check_output
 from pipeline.serving.changes import COLUMNS
 from pipeline.serving.intake import Intake
 from pipeline.serving.publish import side_files, write_summary
-from pipeline.serving.work import sync, sync_folder, writing
+from pipeline.serving.work import sync, writing
 from pipeline.tickets import schema
+from pipeline.tickets.files import sync_folder
 
 
 @dataclass(frozen=True)

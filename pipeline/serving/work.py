@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from pipeline.errors import OutputError
 from pipeline.serving.faults import point
+from pipeline.tickets.files import is_named
 
 Record = dict[str, Any]
 
@@ -161,7 +162,7 @@ def claimed(out: Path) -> Iterator[Work]:
         point("folder_made")
         yield work
     finally:
-        if _is_same(handle, folder / "lock") and not work.journal.exists():
+        if is_named(handle, folder / "lock") and not work.journal.exists():
             work.remove()
         os.close(handle)
 
@@ -190,15 +191,6 @@ def sync(handle: IO[Any]) -> None:
     os.fsync(handle.fileno())
 
 
-def sync_folder(folder: Path) -> None:
-    """Put a folder's names on the disk, so that a rename outlives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _lock(folder: Path, out: Path) -> int:
     while True:
         folder.mkdir(exist_ok=True)
@@ -213,16 +205,9 @@ def _lock(folder: Path, out: Path) -> int:
             raise OutputError(
                 "another run is writing this output", where=out.name, do="wait for it, or name another output"
             ) from error
-        if _is_same(handle, folder / "lock"):
+        if is_named(handle, folder / "lock"):
             return handle
         os.close(handle)  # we locked a file that the other run removed while it ended
-
-
-def _is_same(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _whole(line: bytes) -> Record | None:

@@ -106,7 +106,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         os.chmod(part, 0o666 & ~_umask())
         os.replace(part, path)
         part = None
-        _sync_folder(path.parent)
+        with suppress(OSError):  # some file systems know no such thing
+            sync_folder(path.parent)
     except OSError as error:
         raise OutputError(
             "the file can't be written",
@@ -279,10 +280,18 @@ def _umask() -> int:
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def sync_folder(folder: Path) -> None:
+    """Put a folder's names on the disk, so that a rename outlives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def is_named(handle: int, path: Path) -> bool:
+    """Whether an open file still is the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.articles.model import ArticleModel, Asked, ticket_vectors
+from pipeline.articles.earlier import Asked
+from pipeline.articles.model import ArticleModel, ticket_vectors
 from pipeline.errors import InputError
 from pipeline.history.facts import end_of_data, endings, positions, replies_by_others
 from pipeline.history.log import HOUR, NEVER, moments

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.articles.model import Asked, ticket_vectors
+from pipeline.articles.earlier import Asked
+from pipeline.articles.model import ticket_vectors
 from pipeline.articles.replies import SURENESS, Answers, ReplyModel, as_reply, same_text
 from pipeline.calibration import sigmoid
 from pipeline.config import Params
@@ -187,7 +188,7 @@ def _figures(pairs: _Looked, replies: _Looked, since: int, least: float, seed: i
     likely = sigmoid(later.measures @ weights[:-1] + weights[-1])
     shown = likely >= least
     nearest = pairs.take(pairs.row >= since)
-    return {
+    found = {
         "similar right": float(nearest.right.mean()) if len(nearest.right) else math.nan,
         "replies right if all were shown": float(later.right.mean()),
         "replies right of those shown": float(later.right[shown].mean()) if shown.any() else math.nan,
@@ -195,3 +196,4 @@ def _figures(pairs: _Looked, replies: _Looked, since: int, least: float, seed: i
         "ROC-AUC": float(roc_auc_score(later.right, likely)) if len(np.unique(later.right)) == 2 else math.nan,
         "ECE": calibration_error(likely, later.right.astype(float)),
     }
+    return {name: value for name, value in found.items() if not math.isnan(value)}

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from pipeline.articles.earlier import Asked
 from pipeline.articles.index import ArticleIndex
 from pipeline.articles.model import (
     BY_HAND,
     BY_HAND_WORDS,
     MEASURES,
     ArticleModel,
-    Asked,
     Citations,
     sureness,
     ticket_vectors,

@@ -243,6 +243,8 @@ def _articles(prepared: Prepared, featurized: Featurized, params: Params, say: S
         trained, about["figures"] = made.trained, made.figures
         if made.gate is None or made.gate.passed:
             parts["articles"] = made.model.state()
+    else:
+        said.append("articles: there are no articles")
     answered = replies.make(prepared, featurized, params, say=say)
     said.append(answered.note)
     if answered.figures:
@@ -252,7 +254,7 @@ def _articles(prepared: Prepared, featurized: Featurized, params: Params, say: S
     for line in said:
         say(line)
     gate = {"passed": bool(parts), "words": said[0]}
-    about |= {"replies": answered.figures, "gate": gate, "why_none": "" if parts else said[0]}
+    about |= {"replies": answered.figures, "gate": gate, "why_none": "" if parts else "; ".join(said)}
     return Trained("article", parts, {"trained": trained}, about)
 
 

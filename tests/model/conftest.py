@@ -7,19 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_report import made_up
+from served import small_desk
 
 from pipeline.cli.app import main
-from pipeline.config import Encoder, Escalation, Gates, Params, Priority, Topic
-from pipeline.sources.sample import generate, write
 from pipeline.tracking.session import is_installed
 from pipeline.training.report_files import report_files
-from pipeline.training.run import run
 
 KEY = b"a key of these tests"
 Call = Callable[..., tuple[int, str, str]]
@@ -30,16 +27,7 @@ Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 def helpdesk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small generated helpdesk, and a signed scorer trained on it in the quickest way."""
     folder = tmp_path_factory.mktemp("trained") / "helpdesk"
-    write(generate(seed=3, tickets=500, days=200), folder)
-    params = replace(
-        Params(),
-        encoder=Encoder(name="none"),
-        topic=Topic(candidates=("words",)),
-        priority=Priority(candidates=("words",)),
-        escalation=Escalation(candidates=("words",)),
-        gates=Gates(enabled=False),
-    )
-    run(folder, params, say=lambda line: None).scorer.save(folder / "scorer", key=KEY)
+    small_desk(folder, tickets=500, days=200, key=KEY)
     (folder / "key").write_bytes(KEY)
     return folder
 

@@ -69,18 +69,18 @@ class Keeper:
         return await asyncio.get_running_loop().run_in_executor(self.lookups, self._look_up, ticket_id)
 
     async def replay(self) -> None:
-        """Put what was spooled into the ledger, until cancelled."""
+        """Put what was spooled into the ledger, until cancelled; beside the writer, so that nobody waits for it."""
         while True:
             await asyncio.sleep(REPLAY_SECONDS)
             with suppress(TriageError):  # it goes on waiting; the next write says why in the metrics
-                await asyncio.get_running_loop().run_in_executor(self.writer, self.journal.replay)
+                await asyncio.get_running_loop().run_in_executor(self.lookups, self.journal.replay)
 
     def close(self) -> None:
         """Write what is left."""
         self.writer.shutdown()
         self.lookups.shutdown()
         with suppress(TriageError):
-            self.journal.replay()
+            self.journal.replay(at_once=True)
         self.journal.ledger.close()
 
     def _write(self, said: Sequence[Said]) -> bool:

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from made_articles import articles, directions, index
 
+from pipeline.articles.earlier import Asked
 from pipeline.articles.index import ArticleIndex
-from pipeline.articles.model import ArticleModel, Asked, Citations
+from pipeline.articles.model import ArticleModel, Citations
 from pipeline.articles.ranker import Ranker
 from pipeline.history.log import DAY, NEVER
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_articles import directions
 
-from pipeline.articles.model import Asked
+from pipeline.articles.earlier import Asked
 from pipeline.articles.replies import Answers, ReplyModel, as_reply, same_text
 from pipeline.history.log import DAY, NEVER
 

@@ -75,6 +75,14 @@ def test_a_sentence_without_an_end_is_cut() -> None:
     assert said is not None and len(said.split()) < 130 and said.endswith("…")
 
 
+@pytest.mark.parametrize(
+    "piece", ["a. A. B. ", "e.g. It. ", "... ", '." "', "Mr. ", "word ", "。", "http://a.b/ ", "İ. ", "ab-"]
+)
+def test_a_hostile_ticket_of_the_greatest_length_is_summed_up_too(piece: str) -> None:
+    said = summary("It leaks", piece * (1_000_000 // len(piece)))
+    assert said is not None and len(said) < 2_100
+
+
 def test_abbreviations_and_versions_end_no_sentence() -> None:
     assert sentences("It fails, e.g. with version 115.3.1 of the app. Then it stops again.") == [
         "It fails, e.g. with version 115.3.1 of the app.",

@@ -58,6 +58,13 @@ def test_the_first_article_is_shown_or_that_none_fits(name: str, tmp_path: Path)
     assert "article" not in shown(write(ROWS.assign(articles=["[]", "[]"]), tmp_path / "none.csv"))
 
 
+def test_tickets_that_no_article_fits_are_shown_alone(tmp_path: Path) -> None:
+    first = {"article_id": "kb-1", "title": "Send mail", "url": None, "probability": 0.456}
+    text = shown(write(ROWS.assign(articles=[[first], []]), tmp_path / "s.jsonl"), "--none-fits")
+    assert "007" not in text and "1 tickets: 0 routed, 1 for a person" in text
+    assert "0 tickets" in shown(write(ROWS.assign(articles=[[first], [first]]), tmp_path / "all.jsonl"), "--none-fits")
+
+
 @pytest.mark.parametrize(
     "odd", ["{", "[1]", '[{"title": "x"}]', "7", '["x"]', '[{"title": "x", "probability": "high"}]']
 )

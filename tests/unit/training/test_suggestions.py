@@ -178,7 +178,7 @@ def test_without_articles_there_is_no_such_model() -> None:
     prepared = desk(60, articles=empty("articles"), topic="cited")
     blocks = featurize(prepared, PARAMS, say=quiet)
     trained = train("article", prepared, blocks, PARAMS, say=quiet)
-    assert not trained.parts and "0 tickets to learn from" in trained.about["why_none"]
+    assert not trained.parts and "no articles; no replies: 0 tickets" in trained.about["why_none"]
     with pytest.raises(GateError):
         assemble(prepared, blocks, {"article": trained}, PARAMS)
 
