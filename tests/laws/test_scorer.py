@@ -71,6 +71,16 @@ def tolerance(scorer: Scorer) -> float:
     return 1e-2 if encoder is not None and "bfloat16" in encoder.identity else 1e-5
 
 
+def row_wise(together: pd.DataFrame, alone: pd.DataFrame, limit: float) -> None:
+    """Law 2: probabilities within a limit, and the same topic where it leads by more than twice that."""
+    for name in ("topic_confidence", "topic_oos_score", "priority_confidence", "escalation_risk"):
+        assert np.abs(together[name].to_numpy(dtype=float) - alone[name].to_numpy(dtype=float)).max() <= limit, name
+    for one, other in zip(together["topic_candidates"], alone["topic_candidates"], strict=True):
+        if one[0]["probability"] - one[1]["probability"] > 2 * limit:
+            assert one[0]["label"] == other[0]["label"]
+    assert together["summary"].tolist() == alone["summary"].tolist()
+
+
 @settings(max_examples=EXAMPLES)
 @given(made=rows())
 def test_every_row_gives_one_row_with_a_queue(scorer: Scorer, made: list[dict[str, Any]]) -> None:
@@ -112,12 +122,7 @@ def test_a_batch_scores_as_its_rows_score_alone(scorer: Scorer, pool: pd.DataFra
     part = pool.iloc[picks].reset_index(drop=True)
     together = scorer.score(part)
     alone = pd.concat([scorer.score(part.iloc[[i]]) for i in range(len(part))], ignore_index=True)
-    limit = tolerance(scorer)
-    for name in ("topic_confidence", "topic_oos_score", "priority_confidence", "escalation_risk"):
-        assert np.abs(together[name].to_numpy(dtype=float) - alone[name].to_numpy(dtype=float)).max() <= limit, name
-    for one, other in zip(together["topic_candidates"], alone["topic_candidates"], strict=True):
-        if one[0]["probability"] - one[1]["probability"] > 2 * limit:
-            assert one[0]["label"] == other[0]["label"]
+    row_wise(together, alone, tolerance(scorer))
 
 
 @settings(max_examples=EXAMPLES)

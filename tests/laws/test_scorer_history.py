@@ -11,6 +11,7 @@ import pytest
 from alike import same
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from laws.test_scorer import row_wise, tolerance
 
 from pipeline.history.record import History, record
 from pipeline.scorer import Scorer
@@ -98,7 +99,10 @@ def test_a_batch_scores_as_its_rows_alone_and_with_what_they_need_alone(
     for i in range(len(part)):
         one = part.iloc[[i]]
         alone = scorer.score(one, history=ordered.of(one["ticket_id"].to_numpy(dtype=object)), explain=True)
-        same(whole.iloc[[i]], alone, 1e-5)
+        if tolerance(scorer) > 1e-5:  # an encoder in bfloat16 sees a batch a little otherwise than each row
+            row_wise(whole.iloc[[i]], alone, tolerance(scorer))
+        else:
+            same(whole.iloc[[i]], alone, 1e-5)
 
 
 def test_twice_gives_the_same_and_nothing_is_touched(scorer: Scorer, history: History, pool: pd.DataFrame) -> None:
