@@ -122,8 +122,20 @@ class Scorer:
         InputError
             For a table that holds no tickets. A bad row never raises: it gets a code and the triage queue.
         """
-        parsed = parse(tickets, self.settings.tickets)
-        index, parsed = parsed.index, parsed.reset_index(drop=True)
+        answer, as_of = self.answer(tickets, history=history, explain=explain)
+        return answer.frame(as_of, tickets.index)
+
+    def answer(
+        self, tickets: pd.DataFrame, *, history: History | None = None, explain: bool = False
+    ) -> tuple[Answer, pd.Series]:
+        """`score` as plain columns, and the rows' moments: a frame of one row costs as much as a model.
+
+        Raises
+        ------
+        InputError
+            See `score`.
+        """
+        parsed = parse(tickets, self.settings.tickets).reset_index(drop=True)
         answer = Answer(len(parsed))
         everything = np.arange(len(parsed))
         for name in ("ticket_id", "language", "error"):
@@ -134,7 +146,7 @@ class Scorer:
             self._fill(answer, parsed, rows, blocks, explain)
         self._route(answer, parsed)
         as_of = parsed["as_of"].fillna(parsed["created_at"]) if "as_of" in parsed else parsed["created_at"]
-        return answer.frame(as_of, index)
+        return answer, as_of
 
     def score_batches(self, frames: Iterable[pd.DataFrame], *, explain: bool = False) -> Iterator[pd.DataFrame]:
         """Score frame after frame; memory holds one at a time."""

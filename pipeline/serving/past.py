@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from pipeline.answer import Answer
 from pipeline.config import Params, Tickets
 from pipeline.errors import ConfigError, InputError
 from pipeline.history.amounts import DESK, FACTS
@@ -178,8 +179,15 @@ class Remembering:
     def score(self, tickets: pd.DataFrame, *, explain: bool = False) -> pd.DataFrame:
         """One scored row for each ticket, in order."""
         dated = self.moment.of_tickets(tickets)
-        history = self.past.read(as_asked(dated, self.scorer.queue_column)) if self.past is not None else None
-        return self.scorer.score(dated, history=history, explain=explain)
+        return self.scorer.score(dated, history=self._history(dated), explain=explain)
+
+    def answer(self, tickets: pd.DataFrame, *, explain: bool = False) -> tuple[Answer, pd.Series]:
+        """The same as plain columns, and the rows' moments."""
+        dated = self.moment.of_tickets(tickets)
+        return self.scorer.answer(dated, history=self._history(dated), explain=explain)
+
+    def _history(self, dated: pd.DataFrame) -> History | None:
+        return self.past.read(as_asked(dated, self.scorer.queue_column)) if self.past is not None else None
 
 
 def as_asked(tickets: pd.DataFrame, queue_column: str | None) -> pd.DataFrame:

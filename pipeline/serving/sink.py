@@ -21,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.answer import Answer
 from pipeline.errors import OutputError, ScorerError
 from pipeline.serving.nested import nested_type
 from pipeline.tickets import schema
@@ -86,9 +87,9 @@ def whole(scored: pd.DataFrame, form: Format, levels: Sequence[str], columns: Co
     return (_gzip(header) if form.gzipped else header) + _text(scored, form, columns)
 
 
-def records(scored: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each row as the object that stands in JSON Lines."""
-    return list(_records([_plain(scored[c.name], c.kind) for c in schema.SCORED], schema.SCORED))
+def records(answer: Answer, as_of: pd.Series) -> list[dict[str, Any]]:
+    """Each row of `Scorer.answer` as the object that stands in JSON Lines."""
+    return list(_records([_answered(answer, as_of, c) for c in schema.SCORED], schema.SCORED))
 
 
 def json_line(record: Mapping[str, Any]) -> str:
@@ -160,6 +161,17 @@ def _text(scored: pd.DataFrame, form: Format, columns: Columns) -> bytes:
     return _gzip(data) if form.gzipped else data
 
 
+def _answered(answer: Answer, as_of: pd.Series, column: schema.Column) -> list[Any]:
+    if column.kind == "time":
+        return _iso(as_of)
+    values = answer[column.name]
+    if column.kind == "json":
+        return _nested(values)
+    if column.kind == "number":
+        return [None if v != v else v for v in values.tolist()]
+    return [v if isinstance(v, str) else None for v in values.tolist()]
+
+
 def _plain(values: pd.Series, kind: schema.Kind) -> list[Any]:
     if kind == "json":
         return _nested(values)
@@ -181,7 +193,7 @@ def _moments(values: pd.Series) -> np.ndarray:
     return moments
 
 
-def _nested(values: pd.Series) -> list[Any]:
+def _nested(values: Iterable[Any]) -> list[Any]:
     return [v if isinstance(v, list | dict) else v.tolist() if isinstance(v, np.ndarray) else None for v in values]
 
 

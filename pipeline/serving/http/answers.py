@@ -170,10 +170,11 @@ class Loaded:
         """Answers of requests that name no ticket twice between them."""
         limit = self.scorer.settings.tickets.max_characters
         tickets = _dated(read_records([r for ask in asks for r in ask.records], self.mapping, now, limit), asks)
-        scored = Remembering(self.scorer, self.past, Moment()).score(tickets, explain=explain)
-        if len(scored) != len(tickets):
-            raise ScorerError("the scorer lost rows", got=f"{len(scored)} of {len(tickets)}", do="report this")
-        together = Scored(self, tickets, sink.records(scored))
+        answered = Remembering(self.scorer, self.past, Moment()).answer(tickets, explain=explain)
+        records = sink.records(*answered)
+        if len(records) != len(tickets):
+            raise ScorerError("the scorer lost rows", got=f"{len(records)} of {len(tickets)}", do="report this")
+        together = Scored(self, tickets, records)
         return [Said(together, begin, end) for begin, end in _ends(asks)]
 
 

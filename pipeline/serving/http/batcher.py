@@ -17,6 +17,9 @@ MOST_CHARACTERS = 2_000_000
 WAIT_SECONDS = 0.005
 """So long a batch waits for the requests that are likely to come."""
 
+KEEPING_SECONDS = 0.02
+"""So long it waits while answers are being logged, whose callers are likely to come again: two halves cost more."""
+
 RECENT_SECONDS = 0.05
 """Where several came together so short a time ago, several are likely to come again. Else nobody waits."""
 
@@ -24,7 +27,7 @@ Work = Callable[[Sequence[Ask]], Sequence[Said | Exception]]
 """Answers several requests; runs in the worker thread."""
 
 Keep = Callable[[Sequence[Said | Exception]], Awaitable[Sequence[bool | None]]]
-"""Logs what was said, and says whether each is safe; None where nothing is logged."""
+"""Logs what was said, and says whether each is safe; None for what isn't logged."""
 
 
 @dataclass(eq=False)
@@ -43,14 +46,14 @@ class Batcher:
     ----------
     work : callable
         Scores; called by one batch at a time.
-    keep : callable
-        Logs while the next batch is scored.
+    keep : callable or None
+        Logs while the next batch is scored; None: nothing is logged.
     worker : Executor
         Of one thread.
     """
 
     work: Work
-    keep: Keep
+    keep: Keep | None
     worker: Executor
     waiting: dict[int, Job] = field(default_factory=dict)
     _some: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,6 +61,7 @@ class Batcher:
     _keeping: set[asyncio.Task[None]] = field(default_factory=set)
     _together: int = 1
     _ended: float = 0.0
+    _kept: int = 0
 
     def put(self, ask: Ask) -> asyncio.Future[tuple[Said, bool | None]]:
         """The answer to come, and whether it was logged; once it is cancelled, the request has left the queue."""
@@ -87,7 +91,7 @@ class Batcher:
             return
         self._enough.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(KEEPING_SECONDS if self._kept else WAIT_SECONDS):
                 await self._enough.wait()
 
     def _take(self) -> list[Job]:
@@ -103,13 +107,23 @@ class Batcher:
     async def _answer(self, jobs: list[Job]) -> None:
         loop = asyncio.get_running_loop()
         said = await loop.run_in_executor(self.worker, self.work, [job.ask for job in jobs])
-        self._together, self._ended = len(jobs), loop.time()
-        task = asyncio.create_task(self._settle(jobs, said))
+        self._together = min(len(jobs) + len(self.waiting) + self._kept, MOST_ITEMS)
+        self._ended = loop.time()
+        if self.keep is None:
+            self._tell(jobs, said, [None] * len(jobs))
+            return
+        self._kept += len(jobs)
+        task = asyncio.create_task(self._settle(self.keep, jobs, said))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
 
-    async def _settle(self, jobs: list[Job], said: Sequence[Said | Exception]) -> None:
-        logged = await self.keep(said)
+    async def _settle(self, keep: Keep, jobs: list[Job], said: Sequence[Said | Exception]) -> None:
+        try:
+            self._tell(jobs, said, await keep(said))
+        finally:
+            self._kept -= len(jobs)
+
+    def _tell(self, jobs: list[Job], said: Sequence[Said | Exception], logged: Sequence[bool | None]) -> None:
         for job, answer, safe in zip(jobs, said, logged, strict=True):
             if job.answer.done():  # its client has gone
                 continue

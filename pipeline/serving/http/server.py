@@ -23,6 +23,7 @@ from pipeline.serving.http.keeping import LOCK_SECONDS, Keeper
 from pipeline.serving.http.keys import KeyFile
 from pipeline.serving.http.limits import Limits, Room
 from pipeline.serving.http.loading import Loader
+from pipeline.serving.http.metrics import Metrics
 from pipeline.serving.http.protocol import HEADER_SECONDS, Patient
 from pipeline.serving.http.replacing import Replacer
 from pipeline.serving.http.service import Service
@@ -86,9 +87,9 @@ class _Process:
     def __init__(self, settings: Settings, loader: Loader, tell: Tell, clock: Callable[[], pd.Timestamp]) -> None:
         self.tell, self.loader = tell, loader
         room = Room(settings.limits, shared=settings.keys is not None)
-        self.service = service = Service(settings.limits, room, loader.mapping, tell, clock)
-        if settings.ledger is not None:
-            service.keeper = Keeper(_journal(settings.ledger), service.metrics, clock)
+        metrics = Metrics()
+        keeper = None if settings.ledger is None else Keeper(_journal(settings.ledger), metrics, clock)
+        self.service = service = Service(settings.limits, room, loader.mapping, tell, clock, metrics, keeper)
         self.replacer = Replacer(service, loader, settings.keys, settings.look_every)
         guarded = Guard(
             make_app(service),

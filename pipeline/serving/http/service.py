@@ -40,6 +40,9 @@ class Service:
     tell : callable
     clock : callable
         The present, as a Timestamp in UTC.
+    metrics : Metrics
+    keeper : Keeper or None
+        None: no ledger is kept.
     held : Held or None
         The scorer in service; None until the first one is loaded and warm.
     refused : dict or None
@@ -54,17 +57,17 @@ class Service:
     tell: Tell
     clock: Callable[[], pd.Timestamp]
     metrics: Metrics = field(default_factory=Metrics)
+    keeper: Keeper | None = None
     held: Held | None = None
     refused: dict[str, str] | None = None
     draining: bool = False
     worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "scorer"))
-    keeper: Keeper | None = None
     putter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "history"))
     reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "reader"))
     batcher: Batcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.batcher = Batcher(self._work, self._keep, self.worker)
+        self.batcher = Batcher(self._work, None if self.keeper is None else self._keep, self.worker)
         self.metrics.watch("triage_tickets_in_flight", "Tickets that wait or are scored.", lambda: self.room.all_items)
         self.metrics.watch("triage_bytes_in_flight", "Bytes of their bodies.", lambda: self.room.all_bytes)
 
@@ -135,14 +138,14 @@ class Service:
         """
         answer = self.batcher.put(ask)
         gone = asyncio.ensure_future(_gone(receive))
-        first: set[asyncio.Future[Any]] = {answer, gone}
+        gone.add_done_callback(lambda _: answer.cancel())
         try:
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                raise GoneError
-            return answer.result()
+            return await answer
+        except asyncio.CancelledError:
+            if gone.done() and not gone.cancelled():
+                raise GoneError from None
+            raise  # it took too long
         finally:
-            answer.cancel()
             gone.cancel()
 
     def _work(self, asks: Sequence[Ask]) -> Sequence[Said | Exception]:
@@ -171,10 +174,8 @@ class Service:
 
     async def _keep(self, said: Sequence[Said | Exception]) -> Sequence[bool | None]:
         good = [one for one in said if isinstance(one, Said)]
-        if self.keeper is None or not good:
-            return [None] * len(said)
         try:
-            safe = await self.keeper.keep(good)
+            safe = await self.keeper.keep(good) if self.keeper is not None and good else None
         except Exception as error:
             self._problem(error)
             safe = False
