@@ -50,7 +50,7 @@ setup: $(PARTS) .venv/.http
 
 .venv/.dev: $(PARTS)
 	@echo "· installing what tests need (pytest, mypy, MLflow, DVC, …)"
-	@$(PIP) --editable '.[dev,http,tracking,dvc]'
+	@$(PIP) --editable '.[dev,http,stream,tracking,dvc]'
 	@touch $@
 
 test: .venv/.dev

@@ -8,6 +8,7 @@
     │   └── MappingError                a mapping that doesn't fit its file
     ├── OutputError                     a target that exists, is in use, or can't be written
     ├── StoreError                      a history store or a ledger that can't be opened, read or written
+    ├── BrokerError                     a stream that can't be reached, read or written
     ├── EncoderError                    missing extra, missing weights, wrong weight hash
     ├── ScorerError                     a scorer folder that can't be used
     │   ├── IntegrityError              a changed byte, a class not on the list, a bad signature
@@ -63,6 +64,10 @@ class OutputError(TriageError):
 
 class StoreError(TriageError):
     """A history store or a ledger that can't be opened, read or written."""
+
+
+class BrokerError(TriageError):
+    """A stream that can't be reached, read or written."""
 
 
 class EncoderError(TriageError):

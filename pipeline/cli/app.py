@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from types import TracebackType
 from typing import Annotated, NoReturn
 
 import typer
@@ -27,6 +26,7 @@ from pipeline.cli import (
     view,
 )
 from pipeline.errors import TriageError
+from pipeline.serving.telling import place_of
 
 FAULT_OF_OURS = 3
 """Exit code of a fault that the user can't mend: neither a gate (1) nor usage or input (2)."""
@@ -101,19 +101,11 @@ def main() -> NoReturn:
     except Exception as error:
         # Never the message: it may quote a ticket.
         _stop(
-            f"a fault in Triage itself: {type(error).__name__}\n  where: {_place(error.__traceback__)}\n"
+            f"a fault in Triage itself: {type(error).__name__}\n  where: {place_of(error.__traceback__)}\n"
             "  do: run again with TRIAGE_TRACEBACK=1 and report what it shows (it may quote a ticket)",
             FAULT_OF_OURS,
         )
     sys.exit(0)
-
-
-def _place(trace: TracebackType | None) -> str:
-    """Innermost line of our own code in a traceback, as file:line."""
-    ours = [f for f in traceback.extract_tb(trace) if f"{os.sep}pipeline{os.sep}" in f.filename]
-    if not ours:
-        return "outside the package"
-    return f"{ours[-1].filename.rpartition(f'{os.sep}pipeline{os.sep}')[2]}:{ours[-1].lineno}"
 
 
 def _stop(message: str, code: int) -> NoReturn:

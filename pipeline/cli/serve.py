@@ -15,8 +15,8 @@ from pipeline.cli.score import HISTORY, read_key
 from pipeline.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from pipeline.serving.http.guard import Tell
-    from pipeline.serving.http.loading import Source
+    from pipeline.serving.loading import Source
+    from pipeline.serving.telling import Tell
 
 _SCORER = (
     "The scorer made by `triage run`, or models:/NAME@ALIAS in the MLflow store of MLFLOW_TRACKING_URI (extra "
@@ -67,9 +67,9 @@ def serve(
     _need_extra()
     from pipeline.serving.http.keys import KeyFile
     from pipeline.serving.http.limits import MIB, Limits
-    from pipeline.serving.http.loading import Loader
     from pipeline.serving.http.server import Settings
     from pipeline.serving.http.server import serve as run
+    from pipeline.serving.loading import Loader
     from pipeline.sources.mapping import load_mapping
 
     def clock() -> Any:
@@ -111,7 +111,7 @@ def remove(
 
 def _source(scorer: str, key: bytes | None) -> Source:
     from pipeline.config import Tracking
-    from pipeline.serving.http.loading import FolderSource, ModelSource
+    from pipeline.serving.loading import FolderSource, ModelSource
     from pipeline.tracking.registry import parse_address
 
     if not scorer.startswith("models:"):

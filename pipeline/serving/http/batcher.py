@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from pipeline.serving.http.answers import Ask, Said
+from pipeline.serving.answers import Ask, Said
 
 MOST_ITEMS = 256
 MOST_CHARACTERS = 2_000_000

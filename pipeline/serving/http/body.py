@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from pipeline.errors import ConfigError
-from pipeline.serving.http.answers import Ask, is_field, wanted
+from pipeline.serving.answers import Ask, is_field, wanted
 from pipeline.serving.http.limits import Limits, Place
 from pipeline.serving.http.problems import ProblemError
 from pipeline.serving.past import Moment

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from pipeline import __version__
-from pipeline.serving.http.answers import Said
+from pipeline.serving.answers import Said
 from pipeline.serving.http.body import Options, as_asked, items_of, options_of, parse_json, read_body
 from pipeline.serving.http.feedback import read_feedback
 from pipeline.serving.http.happenings import read_happenings

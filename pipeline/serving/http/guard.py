@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable
-from os import sep
-from types import TracebackType
 from typing import Any
 
 from starlette.responses import Response
@@ -15,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline.serving.http.keys import KeyFile
 from pipeline.serving.http.metrics import Metrics
 from pipeline.serving.http.problems import ProblemError, fault
+from pipeline.serving.telling import Tell, place_of
 
 OPEN = ("/health/live", "/health/ready")
 """Paths that need no key."""
@@ -27,9 +25,6 @@ _SAFE = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-
-Tell = Callable[..., None]
-"""Told an event's name and plain values, for the log."""
 
 
 class Guard:
@@ -103,16 +98,8 @@ class Guard:
         return fault(place).response() if not status else _nothing
 
 
-def place_of(trace: TracebackType | None) -> str:
-    """Innermost line of our own code in a traceback, as file:line."""
-    ours = [f for f in traceback.extract_tb(trace) if f"{sep}pipeline{sep}" in f.filename]
-    if not ours:
-        return "outside the package"
-    return f"{ours[-1].filename.rpartition(f'{sep}pipeline{sep}')[2]}:{ours[-1].lineno}"
-
-
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     """The answer had begun: there is nothing left to say."""
 
 
-__all__ = ["LOOPBACK", "Guard", "Response", "Tell", "place_of"]
+__all__ = ["LOOPBACK", "Guard", "Response"]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from pipeline.errors import TriageError
 from pipeline.ledger import Decision, Feedback, Journal, decisions_of, is_shown
-from pipeline.serving.http.answers import Said, Scored
+from pipeline.serving.answers import Said, Scored
 from pipeline.serving.http.metrics import Metrics
 
 DOOR = "http"

@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import generate_latest
 
-from pipeline.serving.http.answers import Said
+from pipeline.serving.answers import Said
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

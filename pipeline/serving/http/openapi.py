@@ -8,8 +8,8 @@ from pipeline import __version__
 from pipeline.history.log import KINDS as EVENT_KINDS
 from pipeline.history.log import SIDES
 from pipeline.ledger import KINDS
+from pipeline.serving.happenings import NAMES
 from pipeline.serving.http import examples
-from pipeline.serving.http.happenings import NAMES
 from pipeline.tickets import schema
 from pipeline.tickets.schema import Column
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pipeline.errors import TriageError
-from pipeline.serving.http.guard import place_of
 from pipeline.serving.http.keys import KeyFile
-from pipeline.serving.http.loading import Held, Loader
 from pipeline.serving.http.service import Service
+from pipeline.serving.loading import Held, Loader
+from pipeline.serving.telling import place_of
 
 
 @dataclass

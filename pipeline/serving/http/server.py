@@ -18,15 +18,16 @@ import uvicorn
 from pipeline.errors import InputError
 from pipeline.ledger import Journal, open_ledger, spool_of
 from pipeline.serving.http.app import make_app
-from pipeline.serving.http.guard import LOOPBACK, Guard, Tell
+from pipeline.serving.http.guard import LOOPBACK, Guard
 from pipeline.serving.http.keeping import LOCK_SECONDS, Keeper
 from pipeline.serving.http.keys import KeyFile
 from pipeline.serving.http.limits import Limits, Room
-from pipeline.serving.http.loading import Loader
 from pipeline.serving.http.metrics import Metrics
 from pipeline.serving.http.protocol import HEADER_SECONDS, Patient
 from pipeline.serving.http.replacing import Replacer
 from pipeline.serving.http.service import Service
+from pipeline.serving.loading import Loader
+from pipeline.serving.telling import Tell
 
 DRAIN_SECONDS = 1.0
 """After SIGTERM requests are still taken for so long, with answers that close their connections."""

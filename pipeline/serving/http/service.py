@@ -15,16 +15,16 @@ import pandas as pd
 
 from pipeline.errors import StoreError, TriageError
 from pipeline.history.store import Store
-from pipeline.serving.http.answers import Ask, Said
+from pipeline.serving.answers import Ask, Said
+from pipeline.serving.happenings import Happenings, put_in
 from pipeline.serving.http.batcher import Batcher
-from pipeline.serving.http.guard import Tell, place_of
-from pipeline.serving.http.happenings import Happenings, put_in
 from pipeline.serving.http.keeping import Keeper
 from pipeline.serving.http.limits import Limits, Room
-from pipeline.serving.http.loading import Held
 from pipeline.serving.http.metrics import Metrics
 from pipeline.serving.http.problems import ProblemError, fault
+from pipeline.serving.loading import Held
 from pipeline.serving.past import StorePast
+from pipeline.serving.telling import Tell, place_of
 from pipeline.sources.mapping import Mapping
 
 

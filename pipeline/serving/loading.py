@@ -15,7 +15,7 @@ import pandas as pd
 from pipeline.artifact import MANIFEST
 from pipeline.errors import ScorerError
 from pipeline.scorer import Scorer
-from pipeline.serving.http.answers import Ask, Loaded
+from pipeline.serving.answers import Ask, Loaded
 from pipeline.serving.past import open_past
 from pipeline.sources.mapping import Mapping
 from pipeline.tickets.json_records import record_of

@@ -1,0 +1,1 @@
+"""The streaming door: messages in, results out, once each by their keys."""
