@@ -15,13 +15,13 @@ import pytest
 from served import ticket
 
 from pipeline.scorer import Scorer
-from pipeline.serving.http import batcher as bounds
 from pipeline.serving.answers import Ask, Loaded, Said, Scored
+from pipeline.serving.http import batcher as bounds
 from pipeline.serving.http.batcher import Batcher
 from pipeline.serving.http.limits import Limits, Room
-from pipeline.serving.loading import Held
 from pipeline.serving.http.problems import ProblemError
 from pipeline.serving.http.service import Service
+from pipeline.serving.loading import Held
 from pipeline.tickets.json_records import record_of
 
 NOW = pd.Timestamp("2026-11-23", tz="UTC")
