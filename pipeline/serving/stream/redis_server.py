@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import BrokerError, InputError
 from pipeline.serving.stream.transport import Place
+
+Arg = str | bytes | int
+"""What a script is given."""
 
 TIMEOUT_SECONDS = 10.0
 """How long an answer is waited for. A server may stand still for seconds while it forks or the disk is busy."""
@@ -139,7 +142,7 @@ class Server:
         )
         self._scripts: dict[str, Any] = {}
 
-    def run(self, script: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Arg]) -> Any:
         """What a script of `redis_scripts` gives; one that the server has forgotten is sent anew.
 
         Raises
@@ -148,35 +151,29 @@ class Server:
         """
         if script not in self._scripts:
             self._scripts[script] = self._client.register_script(script)
-        try:
-            return self._scripts[script](keys=keys, args=args)
-        except (self._redis.RedisError, OSError) as error:
-            fault = self._told(error)
-        # Raised out here, so that it carries no error that may quote what was sent.
-        raise fault
+        return self._ask(self._scripts[script], keys=keys, args=args)
 
     def wait(self, stands: Mapping[str, str], seconds: float) -> None:
         """Until a stream has something after where it stands, or the time is over. Raises BrokerError."""
         seconds = min(seconds, self._timeout_seconds / 2)  # the answer has to come before the socket gives up
-        try:
-            self._client.xread(dict(stands), count=1, block=max(1, int(seconds * 1000)))
-            return
-        except (self._redis.RedisError, OSError) as error:
-            fault = self._told(error)
-        raise fault
+        self._ask(self._client.xread, dict(stands), count=1, block=max(1, int(seconds * 1000)))
 
     def page(self, stream: str, after: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
         """At most `count` entries of a stream after an id. Raises BrokerError."""
-        try:
-            found = self._client.xrange(stream, min=f"({after}", count=count)
-            return [(at, fields) for at, fields in found]
-        except (self._redis.RedisError, OSError) as error:
-            fault = self._told(error)
-        raise fault
+        found: list[tuple[bytes, dict[bytes, bytes]]] = self._ask(
+            self._client.xrange, stream, min=f"({after}", count=count
+        )
+        return found
 
     def close(self) -> None:
         """Let go of all connections."""
         self._client.close()
+
+    def _ask(self, call: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        try:
+            return call(*args, **named)
+        except (self._redis.RedisError, OSError) as error:
+            raise self._told(error) from None  # the error may quote what was sent
 
     def _told(self, error: Exception) -> BrokerError:
         names = {kind.__name__ for kind in type(error).__mro__}

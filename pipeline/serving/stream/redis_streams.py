@@ -1,10 +1,10 @@
 """Redis Streams: partitions with one owner at a time, results written once for each key, and dead letters.
 
-A place is `redis://[USER:PASSWORD@]HOST[:PORT][/DB][?OPTIONS]`, or `rediss://` for TLS. Options of an inlet, of its dead
-letters and of a feed: `stream` (default `tickets`), `partitions` (kept at the broker by whoever comes first: 4 unless
-said; another number later is an error), `trim=done` (what all groups have done is deleted; without it nothing is).
-Of an outlet: `stream` (default `scored`), `keep_days` (how long a key is remembered, default 7), `maxlen` (about how
-many results the stream keeps; all unless said). Of both: `timeout_seconds` (default 10).
+A place is `redis://[USER:PASSWORD@]HOST[:PORT][/DB][?OPTIONS]`, or `rediss://` for TLS. Options of an inlet, of
+its dead letters and of a feed: `stream` (default `tickets`), `partitions` (kept at the broker by whoever comes first: 4
+unless said; another number later is an error), `trim=done` (what all groups have done is deleted; without it nothing
+is). Of an outlet: `stream` (default `scored`), `keep_days` (how long a key is remembered, default 7), `maxlen` (about
+how many results the stream keeps; all unless said). Of both: `timeout_seconds` (default 10).
 
 Memory of the server: a key takes about 150 bytes for as long as it is kept, so a million results a week are 150 MB,
 besides the streams themselves. `maxmemory-policy` has to be `noeviction`, its default: any other forgets keys.
@@ -28,7 +28,7 @@ from zlib import crc32
 from pipeline.errors import BrokerError, InputError
 from pipeline.serving.stream import redis_scripts as scripts
 from pipeline.serving.stream.partition import partition_of
-from pipeline.serving.stream.redis_server import Options, Server
+from pipeline.serving.stream.redis_server import Arg, Options, Server
 from pipeline.serving.stream.transport import FencedError, Holding, Letter, Message, Place, Result, Written
 
 PARTITIONS = 4
@@ -100,8 +100,8 @@ class _Stream:
 class RedisInlet:
     """See `transport.Inlet`; for one thread.
 
-    What is taken and not yet done is pending at the broker, and is looked for there when the next batch begins: there is
-    no second book of it here that could say something else.
+    What is taken and not yet done is pending at the broker, and is looked for there when the next batch begins. The
+    list of it here only says which partitions aren't given up now.
     """
 
     ended = False
@@ -133,7 +133,7 @@ class RedisInlet:
         stream, holding = self._stream, self._holding
         busy = [p for p, taken in self._taken.items() if taken]
         claim_ms = max(1, int(holding.claim_seconds * 1000))
-        who = [holding.worker, self._life, int(self._begins), claim_ms, stream.wished or "", PARTITIONS]
+        who: list[Arg] = [holding.worker, self._life, int(self._begins), claim_ms, stream.wished or "", PARTITIONS]
         keys = [stream.key("meta"), *(self._of_group(n) for n in ("workers", "lives", "owners", "tokens"))]
         count, word, *owned = stream.server.run(scripts.TEND, keys, [*who, *busy])
         stream.check(count)
@@ -181,7 +181,7 @@ class RedisInlet:
         for partition in dict.fromkeys(m.partition for m in messages):
             ids = [m.at for m in messages if m.partition == partition]
             for begin in range(0, len(ids), SENT_AT_ONCE):
-                args = [self._holding.group, int(stream.trim), *ids[begin : begin + SENT_AT_ONCE]]
+                args: list[Arg] = [self._holding.group, int(stream.trim), *ids[begin : begin + SENT_AT_ONCE]]
                 stream.server.run(scripts.DONE, [stream.key(partition)], args)
             self._taken.get(partition, set()).difference_update(ids)
 
@@ -208,7 +208,7 @@ class RedisInlet:
         owned = [owned[(self._turn + i) % len(owned)] for i in range(len(owned))]
         keys = [self._of_group("tokens"), *(stream.key(p) for p in owned)]
         pairs = [n for p in owned for n in (p, self._tokens[p])]
-        args = [self._holding.group, most, room, int(begins), *pairs]
+        args: list[Arg] = [self._holding.group, most, room, int(begins), *pairs]
         lost, word, found, stands = stream.server.run(scripts.TAKE, keys, args)
         for partition in lost:
             self._tokens.pop(int(partition))
@@ -264,7 +264,7 @@ class RedisOutlet:
         """How many were new; −1 where nothing was written as the partition isn't owned."""
         if (token := self._tokens.get(partition)) is None:
             return -1
-        args: list[str | bytes | int] = [partition, token, f"{self._name}:key:", self._keep_seconds, self._most or ""]
+        args: list[Arg] = [partition, token, f"{self._name}:key:", self._keep_seconds, self._most or ""]
         for r in results:
             args += [r.key, int(r.ticket_id is not None), r.ticket_id or "", r.value]
         found: int = self._server.run(scripts.WRITE, [f"{self._name}:fence", self._name], args)
@@ -281,7 +281,7 @@ class RedisDeadLetters:
     def add(self, letters: Sequence[Letter]) -> None:
         """See `DeadLetters.add`."""
         for begin in range(0, len(letters), SENT_AT_ONCE):
-            args: list[str | bytes | int] = []
+            args: list[Arg] = []
             for m in letters[begin : begin + SENT_AT_ONCE]:
                 args += [m.code, m.tries, m.position, m.died_at, int(m.key is not None), m.key or "", m.value]
             self._stream.server.run(scripts.BURY, self._keys, args)
@@ -338,7 +338,7 @@ class RedisFeed:
     def _put(self, messages: Sequence[tuple[str | None, bytes]]) -> bool:
         """Whether they were sent: not where the stream has another number of partitions than was thought."""
         stream, count = self._stream, self._count
-        args: list[str | bytes | int] = [stream.name, count, stream.wished or "", PARTITIONS]
+        args: list[Arg] = [stream.name, count, stream.wished or "", PARTITIONS]
         for ticket_id, value in messages if count != "" else ():
             partition = crc32(value) % int(count) if ticket_id is None else partition_of(ticket_id, int(count))
             args += [partition, int(ticket_id is not None), ticket_id or "", value]
