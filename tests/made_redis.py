@@ -34,6 +34,8 @@ class RedisServer:
         """Let it run, with what its append-only file holds."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
         options += ["--appendonly", "yes", "--appendfsync", "always", "--requirepass", PASSWORD, *self.options]
+        import redis
+
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([self.binary, *options], stdout=log, stderr=log)
         client, until = self.client(), time.monotonic() + 30
@@ -41,7 +43,7 @@ class RedisServer:
             try:
                 client.ping()
                 break
-            except Exception:
+            except redis.RedisError:
                 if time.monotonic() > until or self._process.poll() is not None:
                     raise RuntimeError((self.folder / "log").read_text("utf-8")[-2000:]) from None
                 time.sleep(0.02)
