@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from unit.serving.stream.conftest import Bench
+from unit.serving.stream.bench import Bench
 
 from pipeline.config import Params
 from pipeline.history.store import open_store

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.serving.stream.conftest import Bench
+from unit.serving.stream.bench import Bench
 
 from pipeline.errors import InputError, RefusedError, ScorerError
 from pipeline.serving import faults
