@@ -19,7 +19,7 @@ from pipeline.serving.stream.tally import Tally
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Tallied(Collector):
     tally: Tally
     scoring: Scoring
