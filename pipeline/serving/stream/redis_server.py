@@ -178,6 +178,8 @@ class Server:
     def _told(self, error: Exception) -> BrokerError:
         names = {kind.__name__ for kind in type(error).__mro__}
         code = next((code for name, code in _KINDS if name in names), "")
+        if not code and "unauthenticated" in str(error):  # a long command from somebody without a password
+            code = "AUTH"
         if not code and (found := _CODE.match(str(error))):
             code = found.group()
         what, do = _TOLD.get(code, ("the broker refuses", "look at its log; it must be Redis 7 or newer"))

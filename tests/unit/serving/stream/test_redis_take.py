@@ -261,7 +261,9 @@ def test_trimming_deletes_only_what_every_group_has_done(stream):
     client.close()
 
 
-@pytest.mark.parametrize("ids", [["99-1", "100-1"], ["5-9", "5-10"], ["5-18446744073709551614", "5-18446744073709551615"]])
+@pytest.mark.parametrize(
+    "ids", [["99-1", "100-1"], ["5-9", "5-10"], ["5-18446744073709551614", "5-18446744073709551615"]]
+)
 def test_trimming_compares_ids_as_numbers(stream, ids):
     client = stream.server.client()
     for at in ids:
