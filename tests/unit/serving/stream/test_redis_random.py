@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from made_redis import RedisServer
-from unit.serving.stream.redis_stream import RedisStream, redis_stream
+from unit.serving.stream.redis_stream import RedisStream
 
 from pipeline.errors import BrokerError
 from pipeline.serving.stream.transport import FencedError, Inlet, Message, Outlet, Result
@@ -26,18 +23,27 @@ class Worker:
     outlet: Outlet
     hand: list[Message] = field(default_factory=list)
     written: bool = False
+    tokens: dict[int, int] = field(default_factory=dict)
 
     def tend(self) -> None:
         try:
-            self.outlet.own(self.inlet.tend())
+            self.tokens = dict(self.inlet.tend())
         except BrokerError:  # a later process has its name
-            self.outlet.own({})
+            self.tokens = {}
+        self.outlet.own(self.tokens)
 
     def take(self, most: int) -> None:
         self.hand, self.written = self.inlet.take(most, 0), False
         assert len(self.hand) <= most
         tries = [m.tries for m in self.hand]
         assert tries in ([1] * len(tries), tries[:1]), "fresh ones and begun ones in one batch"
+
+    def owned(self, stream: RedisStream) -> bool:
+        """Whether the broker says that all in hand is this worker's; the test asks it, not the worker."""
+        client = stream.server.client()
+        tokens = client.hgetall(f"{stream.name}:g:tokens")
+        client.close()
+        return all(int(tokens[b"%d" % m.partition]) == self.tokens[m.partition] for m in self.hand)
 
     def write(self) -> None:
         try:
@@ -86,8 +92,10 @@ def drive(stream: RedisStream, random: Random, steps: int) -> None:
                 worker.tend()
             case "take":
                 worker.take(random.randint(1, 5))
+                assert worker.owned(stream)
             case "write":
                 worker.write()
+                assert worker.owned(stream)
             case "done":
                 worker.done()
             case "die" if worker in workers:  # and is started again under its name
@@ -113,13 +121,6 @@ def drive(stream: RedisStream, random: Random, steps: int) -> None:
     client.close()
 
 
-@given(st.integers(0, 2**32))
-@settings(max_examples=25)
-def test_each_message_has_one_result_in_order_whatever_happens_to_the_workers(redis_server: RedisServer, seed: int):
-    with redis_stream(redis_server) as stream:
-        drive(stream, Random(seed), 120)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_long_run_of_changing_workers_loses_and_repeats_nothing(stream, seed):
-    drive(stream, Random(seed), 600)
+@pytest.mark.parametrize("seed", range(6))
+def test_each_message_has_one_result_in_order_whatever_happens_to_the_workers(stream, seed):
+    drive(stream, Random(seed), 200)
