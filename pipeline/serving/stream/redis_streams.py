@@ -6,7 +6,7 @@ unless said; another number later is an error), `trim=done` (what all groups hav
 is). Of an outlet: `stream` (default `scored`), `keep_days` (how long a key is remembered, default 7), `maxlen` (about
 how many results the stream keeps; all unless said). Of both: `timeout_seconds` (default 10).
 
-Memory of the server: a key takes about 150 bytes for as long as it is kept, so a million results a week are 150 MB,
+Memory of the server: a key takes about 170 bytes for as long as it is kept, so a million results a week are 170 MB,
 besides the streams themselves. `maxmemory-policy` has to be `noeviction`, its default: any other forgets keys.
 
 How safe a write is, the server decides: `appendonly yes` with `appendfsync always` loses nothing; with `everysec` a

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import quote
 
 import pytest
@@ -138,6 +139,47 @@ def test_forgotten_scripts_and_vanished_groups_are_made_anew(shaky):
     client.close()
 
 
+def test_nothing_that_was_sent_is_lost_while_the_server_crashes_again_and_again(shaky):
+    sent: list[bytes] = []
+    stop = threading.Event()
+
+    def send() -> None:
+        feed = shaky.feed("partitions=2")
+        while not stop.is_set():
+            batch = [("T", b"%d" % (len(sent) + i)) for i in range(3)]
+            with suppress(BrokerError):  # then it is sent again: it may be there already
+                feed.put(batch)
+                sent.extend(value for _, value in batch)
+            time.sleep(0.002)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    inlet, outlet = shaky.inlet("a", "partitions=2"), shaky.outlet()
+    for turn in range(40):
+        if turn % 10 == 5:
+            shaky.server.crash()
+        if turn % 10 == 7:
+            shaky.server.start()
+        with suppress(BrokerError):
+            worked(inlet, outlet)
+        time.sleep(0.005)
+    stop.set()
+    sender.join()
+    while worked(inlet, outlet):
+        pass
+    assert len(sent) > 30
+    assert [r[b"value"] for r in shaky.results()] == sent
+
+
+def worked(inlet, outlet) -> int:
+    """One turn of a worker."""
+    outlet.own(inlet.tend())
+    batch = inlet.take(10, 0)
+    outlet.write([result(m.partition, m.value.decode(), m.value) for m in batch])
+    inlet.done(batch)
+    return len(batch)
+
+
 def test_a_batch_that_was_read_is_not_thrown_away_when_the_broker_goes(shaky):
     inlet = shaky.inlet()
     inlet.tend()
@@ -204,6 +246,13 @@ def test_a_user_that_may_too_little_is_told_so(shaky):
     assert "user may not do this" in told(inlet.tend)
     inlet.close()
     client.close()
+
+
+def test_a_server_without_tls_is_told_as_one_that_cannot_be_reached(shaky):
+    url = shaky.server.url(shaky.name, "timeout_seconds=1").replace("redis:", "rediss:")
+    inlet = transport.open_inlet(parse_place(url, "--from"), Holding())
+    assert "where: rediss://127.0.0.1" in told(inlet.tend)
+    inlet.close()
 
 
 @pytest.mark.parametrize(
