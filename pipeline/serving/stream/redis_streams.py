@@ -4,13 +4,14 @@ A place is `redis://[USER:PASSWORD@]HOST[:PORT][/DB][?OPTIONS]`, or `rediss://` 
 its dead letters and of a feed: `stream` (default `tickets`), `partitions` (kept at the broker by whoever comes first: 4
 unless said; another number later is an error), `trim=done` (what all groups have done is deleted; without it nothing
 is). Of an outlet: `stream` (default `scored`), `keep_days` (how long a key is remembered, default 7), `maxlen` (about
-how many results the stream keeps; all unless said). Of both: `timeout_seconds` (default 10).
+how many results the stream keeps; all unless said). Of both: `timeout_seconds` (default 10). `SSL_CERT_FILE`
+says whose certificates are trusted.
 
-Memory of the server: a key takes about 150 bytes for as long as it is kept, so a million results a week are 150 MB,
+Memory of the server: a key takes about 170 bytes for as long as it is kept, so a million results a week are 170 MB,
 besides the streams themselves. `maxmemory-policy` has to be `noeviction`, its default: any other forgets keys.
 
 How safe a write is, the server decides: `appendonly yes` with `appendfsync always` loses nothing; with `everysec` a
-crash of the machine loses the last second. What is lost is the newest, so where messages and results are on one server,
+crash may lose the last two seconds. What is lost is the newest, so where messages and results are on one server,
 a lost result is scored again; where they are on two, that of the results needs `always`. One outlet stream serves one
 group of one inlet stream, as it knows partitions by their numbers only.
 
