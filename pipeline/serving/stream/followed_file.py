@@ -93,7 +93,8 @@ class FollowedFile:
             # The clock, so that it grows even where a person removes the state.
             self._state = replace(found, token=max(found.token + 1, time.time_ns() // 1_000_000))
             self._state.save(self._state_path)
-            self._open()
+            with reaching(self._shown, "the file can't be read"):
+                self._open()
         except BaseException:
             self.close()
             raise
@@ -157,7 +158,8 @@ class FollowedFile:
         if self._counted < self._state.begun.at:
             self._counted, self._count = self._state.begun.at, 0
         for _ in range(_COUNTED_AT_ONCE // (1 << 20)):
-            piece = os.pread(self._file, 1 << 20, self._counted - self._state.skipped)
+            with reaching(self._shown, "the file can't be read"):
+                piece = os.pread(self._file, 1 << 20, self._counted - self._state.skipped)
             if not piece:
                 return self._count
             self._counted += len(piece)
@@ -207,7 +209,6 @@ class FollowedFile:
             if self._file is None:
                 self._open()
             if self._file is None:
-                self._at_end = not self._follow
                 return False
             piece = os.pread(self._file, PIECE, self._splitter.read_to - self._state.skipped)
             if piece:
@@ -278,6 +279,8 @@ class FollowedFile:
     def _open(self) -> None:
         """Open the file where it lies now; without one there is nothing to read yet."""
         known, found = self._state.file, self._handle(self._path)
+        if found is None and not self._follow and (known is None or set_aside(self._path, known) is None):
+            raise InputError("no such file", where=self._shown, do="check the path")
         if known is None or (found is not None and self._same(found, self._state.begun.at)):
             self._use(found)
             return
@@ -310,8 +313,6 @@ class FollowedFile:
         try:
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            if not self._follow and not self._replacing and self._state.file is None:
-                raise InputError("no such file", where=self._shown, do="check the path") from None
             return None
         except OSError as error:
             got, do = os.strerror(error.errno or 0), "check its permissions"

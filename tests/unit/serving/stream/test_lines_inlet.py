@@ -83,6 +83,20 @@ def test_without_following_a_missing_file_is_an_error_that_names_it(file: Path) 
         made.tend()
 
 
+def test_without_following_a_file_that_has_gone_is_no_end(file: Path) -> None:
+    write(file, ["one", "two"])
+    made = inlet(file, follow=False)
+    assert taken(made, 1) == [b"one"]
+    made.close()
+    file.rename(file.with_name("in.jsonl.1"))
+    made = inlet(file, follow=False)
+    assert taken(made, 9) == [b"two"] and made.ended
+    made.close()
+    file.with_name("in.jsonl.1").unlink()
+    with pytest.raises(InputError, match="no such file"):
+        inlet(file, follow=False)
+
+
 def test_a_batch_waits_for_its_window_and_no_longer(file: Path) -> None:
     write(file, ["one"])
     made = inlet(file)
