@@ -23,7 +23,6 @@ from pipeline.cli import (
     score,
     serve,
     stages,
-    stream,
     view,
 )
 from pipeline.errors import TriageError
@@ -86,7 +85,6 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(serve.keys, name="keys")
 app.add_typer(articles.app, name="articles")
-app.add_typer(stream.app, name="stream")
 
 
 def main() -> NoReturn:

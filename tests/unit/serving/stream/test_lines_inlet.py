@@ -354,6 +354,11 @@ def test_lag_counts_the_lines_that_are_not_done(file: Path) -> None:
     add(file, b"more\n")
     assert made.lag() == 71
     assert len(taken(made)) == 71 and made.lag() == 0
+    add(file, b"\n\n \nlast\n\n")
+    assert made.lag() == 5
+    assert taken(made) == [b"last"] and made.lag() == 0
+    made.close()
+    assert made.lag() is None
 
 
 @pytest.mark.parametrize(

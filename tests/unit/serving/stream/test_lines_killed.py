@@ -15,7 +15,7 @@ from pipeline.serving.stream.lines import open_dead
 from pipeline.serving.stream.transport import parse_place
 
 KILLED = -signal.SIGKILL
-POINTS = ["state_written", "begun", "results_written", "letters_written", "done"]
+POINTS = ["place_written", "place_begun", "results_kept", "letters_kept", "place_passed"]
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
@@ -23,7 +23,7 @@ POINTS = ["state_written", "begun", "results_written", "letters_written", "done"
 def test_killed_at_a_named_moment_and_started_again_it_leaves_each_result_once(
     tmp_path: Path, point: str, nth: int
 ) -> None:
-    values = ["1", "2", "kill" if point == "letters_written" else "3", *map(str, range(4, 9))]
+    values = ["1", "2", "kill" if point == "letters_kept" else "3", *map(str, range(4, 9))]
     source, out = write(tmp_path / "in", values), tmp_path / "out"
     kills = 0
     while (code := worked(source, out, kill_at=f"{point}:{nth}")) == KILLED:

@@ -1,4 +1,4 @@
-"""`triage stream`: tickets and events as they come; `play` sends those of the past into a stream."""
+"""`triage stream play`: tickets and events of the past go into a stream."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pipeline.serving.stream.play import Played
     from pipeline.serving.stream.recorded import Recorded, Span
 
-app = typer.Typer(help="Tickets and events as they come, from a stream.", no_args_is_help=True)
-
 _WHAT = (
     "A CSV, JSONL or Parquet file of tickets, gzipped or not; `-` for JSON lines from standard input; or a RAW_DIR "
     "that `triage import` made: its tickets and its events."
@@ -32,12 +30,6 @@ _LINE_EVERY_SECONDS = 30.0
 _REDRAWN_EVERY_SECONDS = 0.2
 
 
-@app.callback()
-def stream() -> None:
-    """Tickets and events as they come, from a stream."""
-
-
-@app.command()
 def play(
     what: Annotated[str, typer.Argument(metavar="WHAT", help=_WHAT)],
     to: Annotated[str, typer.Option("--to", metavar="URL", help=_TO)],
