@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli import dead
+from pipeline.cli import dead, play
 from pipeline.cli.score import HISTORY, read_key
 from pipeline.cli.serve import LEDGER, MAPPING, SCORER, source_of, teller
 from pipeline.errors import ConfigError, InputError
@@ -29,6 +29,7 @@ _MEMORY = "Most address space of the worker, in MiB: a message that wants more f
 
 app = typer.Typer(help="Score a stream of tickets and events; look at its dead letters; play a file into it.")
 app.add_typer(dead.app, name="dead")
+app.command()(play.play)
 
 
 @app.callback(invoke_without_command=True)
