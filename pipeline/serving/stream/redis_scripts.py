@@ -16,8 +16,8 @@ Keys of an inlet, for the stream `tickets` and the group `triage`:
 `tickets:dead:positions` hash    position → id of its letter
 ======================== ======= ==============================================================================
 
-Keys of an outlet, for the stream `scored`: `scored` (stream), `scored:fence` (hash, partition → largest token seen) and
-one `scored:key:KEY` for each result, which lapses.
+Keys of an outlet, for the stream `scored`: `scored` (stream), `scored:fence:SOURCE` (hash, partition → largest token
+seen of that source), and one `scored:key:KEY` for each result, which lapses.
 """
 
 from __future__ import annotations
