@@ -1,7 +1,7 @@
 """Kafka's protocol for tests: librdkafka's built-in MOCK cluster, in a process of its own.
 
-It is no Kafka: it keeps all it has in memory and loses it when it ends, never fences an older transactional producer, and
-shows readers what was aborted. What rests on these is not tested by it.
+It is no Kafka: it keeps all it has in memory and loses it when it ends, never fences an older transactional producer,
+and shows readers what was aborted. What rests on these is not tested by it.
 """
 
 from __future__ import annotations

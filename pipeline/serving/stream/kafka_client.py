@@ -17,8 +17,8 @@ from pipeline.errors import BrokerError, InputError
 from pipeline.serving.stream.transport import Place
 
 try:
-    from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-    from confluent_kafka.admin import AdminClient, NewTopic
+    from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+    from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 except ImportError:
     raise InputError("Kafka needs its client", do="pip install 'triage-tickets[stream]'") from None
 
@@ -54,6 +54,9 @@ _AWAY = {
 
 _LOG = logging.getLogger(__name__)
 _LOG.addHandler(logging.NullHandler())  # without one, Python prints warnings on stderr
+
+Settings = Mapping[str, str | int]
+"""Of librdkafka."""
 
 T = TypeVar("T")
 
@@ -99,7 +102,7 @@ class Cluster:
                 text = text.replace(value, "…")
         return text
 
-    def consumer(self, alarm: Alarm | None = None, **ours: str | int) -> Consumer:
+    def consumer(self, ours: Settings, alarm: Alarm | None = None) -> Consumer:
         """A consumer that reads what is committed, from the start where nothing else is known."""
         made: Consumer = self._client(
             Consumer,
@@ -115,10 +118,10 @@ class Cluster:
         )
         return made
 
-    def producer(self, alarm: Alarm | None = None, **ours: str | int) -> Producer:
+    def producer(self, ours: Settings, alarm: Alarm | None = None) -> Producer:
         """A producer whose own retries neither repeat nor reorder anything."""
         # The broker's limit counts, not the client's, which is lower.
-        fixed: dict[str, str | int] = {"enable.idempotence": "true", "acks": "all", "message.max.bytes": 1 << 24}
+        fixed: Settings = {"enable.idempotence": "true", "acks": "all", "message.max.bytes": 1 << 24}
         made: Producer = self._client(Producer, alarm, fixed, ours)
         return made
 
@@ -229,13 +232,13 @@ class Sender:
     Parameters
     ----------
     cluster : Cluster
-    **ours : str or int
-        Settings of the producer.
+    ours : Settings
+        Of the producer.
     """
 
-    def __init__(self, cluster: Cluster, **ours: str | int) -> None:
+    def __init__(self, cluster: Cluster, ours: Settings) -> None:
         self._cluster, self._ours = cluster, ours
-        self.producer = cluster.producer(**ours)
+        self.producer = cluster.producer(ours)
         self._failed: KafkaError | None = None
 
     def send(
@@ -292,8 +295,21 @@ class Sender:
 
     def _fault(self, error: KafkaError) -> BrokerError:
         if error.fatal() or error.code() == KafkaError._FATAL:
-            self.producer = self._cluster.producer(**self._ours)
+            self.producer = self._cluster.producer(self._ours)
         return self._cluster.fault("a record can't be sent", error)
+
+
+def ends(client: Consumer, place: TopicPartition, *, cached: bool = False) -> tuple[int, int]:
+    """The first offset of a partition, and the one after the last; both −1 where they aren't known yet.
+
+    Raises
+    ------
+    KafkaException
+        No answer.
+    """
+    found: tuple[int, int] | None = client.get_watermark_offsets(place, timeout=WAIT_SECONDS / 3, cached=cached)
+    low, high = found or (-1, -1)
+    return max(low, -1), max(high, -1)
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.errors import BrokerError
 from pipeline.serving.stream.attempts import Begun
-from pipeline.serving.stream.kafka_client import WAIT_SECONDS, Alarm, Cluster, reason, within
+from pipeline.serving.stream.kafka_client import WAIT_SECONDS, Alarm, Cluster, ends, reason, within
 from pipeline.serving.stream.transport import FencedError, Holding, Message
 
 _TAKEN_BYTES = 16 << 20
@@ -130,12 +130,12 @@ class KafkaInlet:
         found: list[Message] = []
         size = 0
         while len(found) < most and size < _TAKEN_BYTES:
-            part = self._fullest()
-            message = part.next() if part else None
-            if part and message:
+            fullest = self._fullest()
+            message = fullest.next() if fullest else None
+            if fullest and message:
                 if message.tries > 1 and found:
                     break
-                found.append(part.give())
+                found.append(fullest.give())
                 size += len(message.value)
                 if message.tries > 1:
                     break
@@ -179,9 +179,9 @@ class KafkaInlet:
         for number, part in self._parts.items():
             place = TopicPartition(self._cluster.topic, number)
             try:
-                low, high = self._consumer.get_watermark_offsets(place, cached=True) or (-1, -1)
+                low, high = ends(self._consumer, place, cached=True)
                 if high < 0:
-                    low, high = self._consumer.get_watermark_offsets(place, timeout=2) or (0, 0)
+                    low, high = ends(self._consumer, place)
             except KafkaException as error:
                 raise self._cluster.fault("a topic's end can't be read", error) from None
             total += max(high - max(part.begun.at, low), 0) if part.token else 0
@@ -196,7 +196,7 @@ class KafkaInlet:
             return
 
     def _open(self) -> Consumer:
-        return self._cluster.consumer(self._alarm, **self._settings)
+        return self._cluster.consumer(self._settings, self._alarm)
 
     def _ready(self) -> None:
         if not self._subscribed:
@@ -242,10 +242,10 @@ class KafkaInlet:
             raise self._broken(reason(error)) from None
         if record is None:
             return False
-        if error := record.error():
-            if error.code() in (*_LOST, KafkaError._MAX_POLL_EXCEEDED) and not error.fatal():
+        if (said := record.error()) is not None:
+            if said.code() in (*_LOST, KafkaError._MAX_POLL_EXCEEDED) and not said.fatal():
                 return True  # the group takes this member in again
-            raise self._broken(error)
+            raise self._broken(said)
         number, key = record.partition(), record.key()
         if (part := self._parts.get(number if number is not None else -1)) is not None:
             name = key.decode("utf-8", "replace") if key is not None else None
@@ -280,7 +280,7 @@ class KafkaInlet:
                     raise KafkaException(place.error)
                 at = place.offset
                 if at < 0:
-                    at = (self._consumer.get_watermark_offsets(place, timeout=2) or (0, 0))[0]
+                    at = max(ends(self._consumer, place)[0], 0)
                 token, states[place.partition] = _decoded(place.metadata, at)
                 # A group's offsets may be forgotten or set by hand: tokens grow nevertheless.
                 tokens[place.partition] = max(token + 1, int(time.time()))

@@ -9,7 +9,7 @@ from time import monotonic
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Record
 
-from pipeline.serving.stream.kafka_client import WAIT_SECONDS, Cluster, Sender, reason, within
+from pipeline.serving.stream.kafka_client import WAIT_SECONDS, Cluster, Sender, Settings, ends, reason, within
 from pipeline.serving.stream.partition import partition_of
 from pipeline.serving.stream.transport import FencedError, Letter, Result, Written
 
@@ -28,8 +28,12 @@ class _Writer:
         self._cluster, self._partition = cluster, partition
         # The same limit for all: what isn't sent by then is given up with its transaction.
         limit = int(WAIT_SECONDS * 1000)
-        settings = {"transactional.id": f"{cluster.identity}/{partition}", "message.timeout.ms": limit, "linger.ms": 0}
-        self._producer = cluster.producer(**settings)
+        settings: Settings = {
+            "transactional.id": f"{cluster.identity}/{partition}",
+            "message.timeout.ms": limit,
+            "linger.ms": 0,
+        }
+        self._producer = cluster.producer(settings)
         self._state = "new"
         self._keys: list[str] = []
 
@@ -57,7 +61,9 @@ class _Writer:
         self._producer.begin_transaction()
         self._state = "open"
         for result in results:
-            named = [("ticket_id", result.ticket_id.encode())] if result.ticket_id is not None else []
+            named: list[tuple[str, str | bytes | None]] = []
+            if result.ticket_id is not None:
+                named.append(("ticket_id", result.ticket_id))
             self._producer.produce(
                 self._cluster.topic, result.value, result.key, self._partition % partitions, headers=named
             )
@@ -107,7 +113,7 @@ class KafkaOutlet:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._asking = cluster.producer()
+        self._asking = cluster.producer({})
         self._partitions = 0
         self._tokens: dict[int, int] = {}
         self._writers: dict[int, _Writer] = {}
@@ -124,7 +130,7 @@ class KafkaOutlet:
             try:
                 self._writers[number].start()
             except KafkaException as error:
-                raise self._fault(number, reason(error)) from None
+                raise self._fault(number, error) from None
             if monotonic() > end:
                 break  # the others start when they are written to
 
@@ -196,7 +202,7 @@ class KafkaDeadLetters:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster, self._topic = cluster, f"{cluster.topic}.dead"
-        self._sender = Sender(cluster, **{"message.timeout.ms": int(WAIT_SECONDS * 1000), "linger.ms": 0})
+        self._sender = Sender(cluster, {"message.timeout.ms": int(WAIT_SECONDS * 1000), "linger.ms": 0})
         self._known = False
 
     def add(self, letters: Sequence[Letter]) -> None:
@@ -240,10 +246,10 @@ class KafkaDeadLetters:
 
     def _records(self) -> Iterator[Record]:
         # A group is never joined here: only a name is asked for.
-        reader = self._cluster.consumer(**{"group.id": "triage-dead", "queued.max.messages.kbytes": 16_384})
+        reader = self._cluster.consumer({"group.id": "triage-dead", "queued.max.messages.kbytes": 16_384})
         try:
             place = TopicPartition(self._topic, 0)
-            low, end = reader.get_watermark_offsets(place, timeout=WAIT_SECONDS) or (0, 0)
+            low, end = ends(reader, place)
             place.offset = low
             reader.assign([place])
             quiet = monotonic() + WAIT_SECONDS
@@ -271,7 +277,7 @@ class KafkaFeed:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._sender = Sender(cluster, **{"queue.buffering.max.kbytes": 32_768, "linger.ms": 20})
+        self._sender = Sender(cluster, {"queue.buffering.max.kbytes": 32_768, "linger.ms": 20})
         self._partitions = 0
 
     def put(self, messages: Sequence[tuple[str | None, bytes]]) -> None:
@@ -291,7 +297,7 @@ class KafkaFeed:
 
 
 def _letter(record: Record) -> Letter:
-    said = {name: _text(value) for name, value in record.headers() or []}
+    said = {name: _text(value) for name, value in dict(record.headers() or []).items()}
     position = _text(record.key())
     tries = said.get("tries", "")
     return Letter(
