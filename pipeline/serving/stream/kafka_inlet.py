@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Event
 
@@ -46,7 +47,7 @@ class _Part:
         if not self.token or not self.ahead:
             return None
         message = self.ahead[0]
-        if int(message.at) >= self.begun.until:
+        if self.begun.at < self.begun.until <= int(message.at):
             # The suspects before it are gone from the log.
             self.begun = self.begun.done(int(message.at))
         return replace(message, tries=self.begun.tries(int(message.at)))
@@ -190,10 +191,8 @@ class KafkaInlet:
     def close(self) -> None:
         """See `Inlet.close`; where the broker doesn't answer, it finds out by itself."""
         self._parts.clear()
-        try:
+        with suppress(TimeoutError, KafkaException):
             within(WAIT_SECONDS, self._consumer.close)
-        except (TimeoutError, KafkaException):
-            return
 
     def _open(self) -> Consumer:
         return self._cluster.consumer(self._settings, self._alarm)

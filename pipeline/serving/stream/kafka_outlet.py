@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -46,7 +47,8 @@ class _Writer:
     def settle(self) -> None:
         """End the transaction that an earlier call had to leave."""
         self.start()
-        if self._state == "open":
+        if self._state in ("open", "aborting"):
+            self._state = "aborting"
             self._producer.abort_transaction(WAIT_SECONDS)
             self._state, self._keys = "ready", []
         elif self._state == "committing":
@@ -77,9 +79,10 @@ class _Writer:
 
     def failed(self, error: KafkaError) -> bool:
         """Note what went wrong; whether the writer is of no more use."""
-        if error.txn_requires_abort():
-            self._state = "open"
-        return error.fatal() or error.code() in _FENCED or error.code() == KafkaError._STATE
+        astray = error.code() == KafkaError._STATE  # a record after a refused one, or else a fault of ours
+        if error.txn_requires_abort() or (astray and self._state == "open"):
+            self._state, astray = "open", False
+        return error.fatal() or astray or error.code() in _FENCED
 
     def forget(self) -> None:
         """The next results are others, whatever their keys."""
@@ -87,10 +90,11 @@ class _Writer:
 
     def close(self) -> None:
         """Let go; an open transaction is given up by the broker, or by the next writer."""
-        try:
-            within(WAIT_SECONDS, self._producer.close)
-        except (TimeoutError, KafkaException):
-            return
+        # Its own `close` warns where there is nothing to warn of; it also goes when nobody holds it any more.
+        held = [self._producer]
+        del self._producer
+        with suppress(TimeoutError):
+            within(WAIT_SECONDS, held.clear)
 
 
 class KafkaOutlet:
@@ -186,7 +190,8 @@ class KafkaOutlet:
             # A new writer would fence the right owner: only `own` makes one.
             self._writers.pop(number).close()
             self._tokens.pop(number)
-            return FencedError(f"another worker writes of partition {number}: {said.name()}")
+            if said.code() in _FENCED:
+                return FencedError(f"another worker writes of partition {number}")
         return self._cluster.fault("results can't be sent", said)
 
 

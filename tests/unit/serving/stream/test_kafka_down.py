@@ -1,4 +1,4 @@
-"""Kafka away at the start or later: an error that says so, soon, and by itself all is well again. On librdkafka's mock."""
+"""Kafka (librdkafka's mock of it) away at the start or later: an error says so, soon, and by itself all is well again."""
 
 from __future__ import annotations
 
@@ -149,9 +149,9 @@ def test_a_broker_that_answers_nothing_holds_nobody_up(mock):
 
 def test_a_client_that_finds_no_broker_says_nothing_on_stderr():
     code = (
-        "import time\n"
         "from pipeline.serving.stream.transport import *\n"
-        "place = parse_place('kafka://me:hush@127.0.0.1:9/in?security.protocol=SASL_PLAINTEXT&sasl.mechanism=PLAIN', '')\n"
+        "options = 'security.protocol=SASL_PLAINTEXT&sasl.mechanism=PLAIN'\n"
+        "place = parse_place('kafka://me:hush@127.0.0.1:9/in?' + options, '')\n"
         "feed, inlet = open_feed(place), open_inlet(place, Holding())\n"
         "for call in (inlet.tend, lambda: feed.put([(None, b'')])):\n"
         "    try: call()\n"
