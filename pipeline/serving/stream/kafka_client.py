@@ -22,7 +22,7 @@ try:
 except ImportError:
     raise InputError("Kafka needs its client", do="pip install 'triage-tickets[stream]'") from None
 
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 4.0
 """How long a call waits for a broker's answer; one that needs several answers waits less for each."""
 
 PASSWORD = "TRIAGE_KAFKA_PASSWORD"

@@ -27,13 +27,9 @@ class _Writer:
     def __init__(self, cluster: Cluster, partition: int, token: int) -> None:
         self.token = token
         self._cluster, self._partition = cluster, partition
-        # The same limit for all: what isn't sent by then is given up with its transaction.
-        limit = int(WAIT_SECONDS * 1000)
-        settings: Settings = {
-            "transactional.id": f"{cluster.identity}/{partition}",
-            "message.timeout.ms": limit,
-            "linger.ms": 0,
-        }
+        # Below the limit of a transaction, of 60 s, and above that of a call: the next one goes on with what is left.
+        limits: Settings = {"message.timeout.ms": 30_000, "linger.ms": 0}
+        settings: Settings = {"transactional.id": f"{cluster.identity}/{partition}", **limits}
         self._producer = cluster.producer(settings)
         self._state = "new"
         self._keys: list[str] = []
