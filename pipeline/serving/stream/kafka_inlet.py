@@ -74,7 +74,8 @@ class KafkaInlet:
     ----------
     cluster : Cluster
     holding : Holding
-        Its worker's name isn't used: a member is named by the broker, and by `group.instance.id` in the address.
+        The worker's name is for the broker's logs: a member is who it was only with a `group.instance.id` in the
+        address, and then its partitions wait for it, after `close` too, for the claim time.
     """
 
     def __init__(self, cluster: Cluster, holding: Holding) -> None:
@@ -85,6 +86,7 @@ class KafkaInlet:
         session = int(given) if given.isdecimal() else session
         self._settings: dict[str, str | int] = {
             "group.id": holding.group,
+            "client.id": holding.worker,
             "session.timeout.ms": session,
             "heartbeat.interval.ms": max(min(session // 4, 3000), 1),
             "max.poll.interval.ms": max(session, int(holding.claim_seconds * 1000)),
@@ -92,6 +94,8 @@ class KafkaInlet:
             "queued.min.messages": 1000,
             "queued.max.messages.kbytes": 16_384,
             "fetch.max.bytes": 16 << 20,
+            # How long the reader rests once that much is there: by default longer than it lasts.
+            "fetch.queue.backoff.ms": 5,
         }
         self._alarm = Alarm()
         self._consumer = self._open()
@@ -230,7 +234,7 @@ class KafkaInlet:
 
     def _fullest(self) -> _Part | None:
         """A partition of which there is something to take: first those with suspects."""
-        waiting = [part for part in self._parts.values() if part.next()]
+        waiting = [part for part in self._parts.values() if part.token and part.ahead]
         return next((part for part in waiting if part.begun.until > part.begun.at), waiting[0] if waiting else None)
 
     def _read(self, seconds: float) -> bool:
@@ -252,6 +256,8 @@ class KafkaInlet:
         return True
 
     def _broken(self, error: KafkaError) -> BrokerError:
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            self._subscribed = False  # it is created anew
         if error.fatal():
             self.close()
             self._consumer, self._subscribed, self._paused = self._open(), False, False
@@ -296,6 +302,8 @@ class KafkaInlet:
         return part
 
     def _commit(self, states: Mapping[int, Begun], tokens: Mapping[int, int] | None = None) -> None:
+        if not states:
+            return
         tokens = tokens or {number: self._parts[number].token for number in states}
         offsets = [
             TopicPartition(self._cluster.topic, number, begun.at, f"{tokens[number]} {begun.encode()}")

@@ -247,21 +247,25 @@ class KafkaDeadLetters:
 
     def _records(self) -> Iterator[Record]:
         # A group is never joined here: only a name is asked for.
-        reader = self._cluster.consumer({"group.id": "triage-dead", "queued.max.messages.kbytes": 16_384})
+        settings: Settings = {"group.id": "triage-dead", "queued.max.messages.kbytes": 16_384}
+        reader = self._cluster.consumer({**settings, "enable.partition.eof": "true"})
         try:
             place = TopicPartition(self._topic, 0)
             low, end = ends(reader, place)
             place.offset = low
             reader.assign([place])
             quiet = monotonic() + WAIT_SECONDS
-            while reader.position([place])[0].offset < end > low:
-                record = reader.poll(0.2)
-                if record is not None and record.error() is None:
-                    quiet = monotonic() + WAIT_SECONDS
-                    if (record.offset() or 0) < end:
-                        yield record
-                elif monotonic() > quiet:
-                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            while (record := reader.poll(0.2)) is not None or monotonic() < quiet:
+                if record is None:
+                    continue
+                error, offset = record.error(), record.offset() or 0
+                if offset >= end or (error is not None and error.code() == KafkaError._PARTITION_EOF):
+                    return
+                if error is not None:
+                    raise KafkaException(error)
+                yield record
+                quiet = monotonic() + WAIT_SECONDS
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         except KafkaException as error:
             raise self._cluster.fault("dead letters can't be read", error) from None
         finally:
