@@ -248,7 +248,7 @@ class KafkaDeadLetters:
     def _records(self) -> Iterator[Record]:
         # A group is never joined here: only a name is asked for.
         settings: Settings = {"group.id": "triage-dead", "queued.max.messages.kbytes": 16_384}
-        reader = self._cluster.consumer({**settings, "enable.partition.eof": "true"})
+        reader = self._cluster.consumer({**settings, "enable.partition.eof": "true", "fetch.wait.max.ms": 50})
         try:
             place = TopicPartition(self._topic, 0)
             low, end = ends(reader, place)
