@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from made_postgres import Postgres, running_postgres
+from made_redis import RedisServer, running_redis
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -45,6 +46,13 @@ def root() -> Path:
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server."""
     with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server: each test has a stream of its own there, and leaves it running."""
+    with running_redis() as server:
         yield server
 
 

@@ -23,6 +23,7 @@ from pipeline.cli import (
     score,
     serve,
     stages,
+    stream,
     view,
 )
 from pipeline.errors import TriageError
@@ -84,6 +85,7 @@ app.add_typer(imports.app, name="import")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(serve.keys, name="keys")
+app.add_typer(stream.app, name="stream")
 app.add_typer(articles.app, name="articles")
 
 

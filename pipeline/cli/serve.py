@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pipeline.serving.loading import Source
     from pipeline.serving.telling import Tell
 
-_SCORER = (
+SCORER = (
     "The scorer made by `triage run`, or models:/NAME@ALIAS in the MLflow store of MLFLOW_TRACKING_URI (extra "
     "`tracking`). When it is replaced there, the new one takes over."
 )
-_MAPPING = "MAPPING.yaml: which key of a sent object is what. Without it, tickets come in our own schema."
+MAPPING = "MAPPING.yaml: which key of a sent object is what. Without it, tickets come in our own schema."
 _KEYS = "Who may ask: a file made by `triage keys new`. Without it only this machine may (a loopback --host)."
-_LEDGER = (
+LEDGER = (
     "Where every decision and all feedback is kept: sqlite:///FILE.db, or postgresql://USER@HOST/DATABASE. While it is "
     "away, they go to a spool: beside the file, or, for a server, in the folder that the service was started in."
 )
@@ -34,12 +34,12 @@ keys = typer.Typer(help="Make and take back the keys of those who may ask `triag
 
 
 def serve(
-    scorer: Annotated[str, typer.Option("--scorer", metavar="SCORER", help=_SCORER)],
+    scorer: Annotated[str, typer.Option("--scorer", metavar="SCORER", help=SCORER)],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0: a free one.")] = 8000,
     history: Annotated[str | None, typer.Option("--history", metavar="URL", help=HISTORY)] = None,
-    ledger: Annotated[str | None, typer.Option("--ledger", metavar="URL", help=_LEDGER)] = None,
-    mapping: Annotated[Path | None, typer.Option("--mapping", metavar="MAPPING.yaml", help=_MAPPING)] = None,
+    ledger: Annotated[str | None, typer.Option("--ledger", metavar="URL", help=LEDGER)] = None,
+    mapping: Annotated[Path | None, typer.Option("--mapping", metavar="MAPPING.yaml", help=MAPPING)] = None,
     keys_file: Annotated[Path | None, typer.Option("--keys", metavar="FILE", help=_KEYS)] = None,
     max_items: Annotated[int, typer.Option(min=1, help="Most tickets in one request.")] = 1_000,
     max_body_mb: Annotated[float, typer.Option(min=0.001, help="Longest body of one request, in MiB.")] = 5.0,
@@ -81,8 +81,8 @@ def serve(
         raise ConfigError("a service needs the tickets' own ids", where=columns.where, got="no ticket_id", do=do)
     limits = Limits(items=max_items, body_bytes=int(max_body_mb * MIB), items_in_flight=max_waiting, seconds=timeout)
     settings = Settings(host, port, KeyFile(keys_file) if keys_file is not None else None, ledger, limits, look_every)
-    loader = Loader(_source(scorer, read_key(key_file)), history, columns, clock)
-    run(settings, loader, _teller(log), clock)
+    loader = Loader(source_of(scorer, read_key(key_file)), history, columns, clock)
+    run(settings, loader, teller(log), clock)
 
 
 @keys.command("new")
@@ -109,7 +109,8 @@ def remove(
     remove_key(file, name)
 
 
-def _source(scorer: str, key: bytes | None) -> Source:
+def source_of(scorer: str, key: bytes | None) -> Source:
+    """Where a door that goes on takes its scorers from."""
     from pipeline.config import Tracking
     from pipeline.serving.loading import FolderSource, ModelSource
     from pipeline.tracking.registry import parse_address
@@ -128,7 +129,8 @@ def _need_extra() -> None:
         raise InputError("the service needs the extra `http`", got=f"no {lacking[0]}", do=do)
 
 
-def _teller(log: Literal["text", "json"]) -> Tell:
+def teller(log: Literal["text", "json"]) -> Tell:
+    """How events are told on standard error."""
     return _json_line if log == "json" else _line
 
 

@@ -33,6 +33,7 @@ from pipeline.ledger.feedback import KINDS, Feedback, Kind
 from pipeline.ledger.journal import Journal
 from pipeline.ledger.ledger import Ledger, open_ledger
 from pipeline.ledger.spool import Replayed, Spool, spool_of
+from pipeline.ledger.tables import Words
 
 __all__ = [
     "KINDS",
@@ -43,6 +44,7 @@ __all__ = [
     "Ledger",
     "Replayed",
     "Spool",
+    "Words",
     "decisions_of",
     "is_shown",
     "open_ledger",

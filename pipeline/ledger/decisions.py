@@ -94,6 +94,7 @@ def decisions_of(
     settings: Settings | None = None,
     people: History | None = None,
     history: bool = False,
+    keys: Sequence[str] | None = None,
 ) -> list[Decision]:
     """The decisions of one call of `Scorer.score`, ready to be written.
 
@@ -113,13 +114,16 @@ def decisions_of(
         Who counts as one customer: keys that many share (`history.shared`) are nobody's.
     history : bool
         Whether the scorer was given one.
+    keys : sequence of str, optional
+        Keys of the decisions, where the door has its own.
     """
     settings, kept = settings or Settings(), kept_tickets(tickets)
     answers = records(scored) if isinstance(scored, pd.DataFrame) else scored
     ids, others = ([ticket.get(name) for ticket in kept] for name in ("customer_id", "customer_keys"))
     own = keys_each(ids, others, people or History())
     made = []
-    for ticket, answer, keys in zip(kept, answers, own, strict=True):
+    named = [""] * len(kept) if keys is None else keys
+    for ticket, answer, people_keys, key in zip(kept, answers, own, named, strict=True):
         if answer["error"] == "text_too_long":
             ticket = {k: v for k, v in ticket.items() if k not in ("subject", "body")}
         as_of = answer["as_of"]
@@ -134,8 +138,9 @@ def decisions_of(
                 scorer_version=answer["scorer_version"],
                 shown=is_shown(answer["ticket_id"], settings.held_out_share),
                 history=history,
-                customer_keys=tuple(keys),
+                customer_keys=tuple(people_keys),
                 ticket=ticket if settings.keep_tickets_days else None,
+                key=key,
             )
         )
     return made

@@ -26,8 +26,10 @@ from pipeline.ledger.tables import (
     TICKETS,
     VERSION,
     Row,
+    Words,
     asked_decisions,
     asked_feedback,
+    asked_words,
     decision_of,
     decision_row,
     feedback_of,
@@ -35,6 +37,7 @@ from pipeline.ledger.tables import (
     insert,
     ticket_row,
     unknown,
+    words_of,
 )
 from pipeline.tickets.cells import text_of
 
@@ -130,6 +133,20 @@ class Ledger:
         """
         mine = asked_decisions().where(DECISIONS.c.ticket_id == storable(text_of(ticket_id)))
         return [decision_of(row) for row in self._rows(mine.order_by(*IN_TIME))]
+
+    def words(self, ticket_ids: Collection[str]) -> dict[str, Words]:
+        """What is kept of tickets, as they were last decided on; those of which nothing is kept are left out.
+
+        Raises
+        ------
+        StoreError
+        """
+        by_stored = {storable(text_of(ticket_id)): ticket_id for ticket_id in ticket_ids}
+        found: dict[str, Words] = {}
+        for some in pieces(sorted(str(name) for name in by_stored if name is not None)):
+            for row in self._rows(asked_words().where(DECISIONS.c.ticket_id.in_(some)).order_by(*IN_TIME)):
+                found[by_stored[row["ticket_id"]]] = words_of(row)
+        return found
 
     def feedback(self, ticket_id: str) -> list[Feedback]:
         """Everything that was said of a ticket, the oldest first, each with the decision that it is about.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -93,6 +95,25 @@ _SHOWN = ("topic", "queue", "queue_reason", "priority", "error")
 _NUMBERS = ("topic_confidence", "priority_confidence", "escalation_risk")
 
 
+@dataclass(frozen=True)
+class Words:
+    """A kept ticket.
+
+    Attributes
+    ----------
+    ticket : mapping
+        Redacted, by the schema.
+    content : str
+        Its hash (`decisions.content_of`).
+    as_of : datetime or None
+        The moment of the decision.
+    """
+
+    ticket: Mapping[str, Any]
+    content: str
+    as_of: datetime | None
+
+
 def decision_row(made: Decision) -> Row:
     """A decision as a row of `DECISIONS`."""
     own = "".join(f"{key} " for key in made.customer_keys)
@@ -128,6 +149,19 @@ def asked_decisions() -> Select[Any]:
     """Decisions with the tickets that are kept."""
     kept = TICKETS.c.content == DECISIONS.c.content
     return select(DECISIONS, TICKETS.c.ticket).select_from(DECISIONS.outerjoin(TICKETS, kept))
+
+
+def asked_words() -> Select[Any]:
+    """Kept tickets of decisions that aren't refusals."""
+    kept = TICKETS.c.content == DECISIONS.c.content
+    named = select(DECISIONS.c.ticket_id, DECISIONS.c.content, DECISIONS.c.as_of, TICKETS.c.ticket)
+    return named.select_from(DECISIONS.join(TICKETS, kept)).where(DECISIONS.c.error.is_(None))
+
+
+def words_of(row: Mapping[str, Any]) -> Words:
+    """A row of `asked_words`."""
+    as_of = None if row["as_of"] is None else moment_of(row["as_of"])
+    return Words(json.loads(row["ticket"]), row["content"], as_of)
 
 
 def asked_feedback() -> Select[Any]:

@@ -136,12 +136,12 @@ class Loaded:
         found: dict[int, Said] = {}
         for explain in (False, True):
             alike = [place for place, ask in enumerate(asks) if ask.explain is explain]
-            for group in self._apart([asks[place] for place in alike]) if alike else ():
+            for group in self.apart([asks[place] for place in alike]) if alike else ():
                 places = [alike[n] for n in group]
                 found |= zip(places, self._scored([asks[p] for p in places], explain, now), strict=True)
         return [found[place] for place in range(len(asks))]
 
-    def _apart(self, asks: Sequence[Ask]) -> list[list[int]]:
+    def apart(self, asks: Sequence[Ask]) -> list[list[int]]:
         """Places of the requests in groups that name no ticket twice between them: each repeats only its own."""
         wide = len({name for ask in asks for record in ask.records for name in record.values or ()}) > MOST_COLUMNS
         if len(asks) == 1 or wide:

@@ -1,7 +1,9 @@
-"""Named moments at which a batch can be made to die, so that tests can show that dying there changes nothing.
+"""Named moments at which a batch or a stream's worker can be made to die, so that tests show that it changes nothing.
 
 `TRIAGE_KILL_AT=NAME` sends SIGKILL to this process when it first passes the moment NAME; `NAME:3` at the third time;
 `*:17` at the 17th moment of any name. Without the variable a moment costs one look into a dict.
+
+With `TRIAGE_POISON=1` tickets whose id begins with one of `POISONS` do to the process what it says.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable, Iterable
 
 VARIABLE = "TRIAGE_KILL_AT"
 
@@ -35,7 +38,29 @@ POINTS: dict[str, str] = {
 }
 """Name of each moment → what is true then, in the order in which a batch passes them."""
 
+STREAM_POINTS: dict[str, str] = {
+    "owned": "partitions were taken, and the sink knows it",
+    "taken": "messages were delivered, nobody knows that they are begun",
+    "begun": "they are begun",
+    "stored": "the history knows what they told",
+    "scored": "they were scored, nothing was written",
+    "written": "their results are out, the dead letters aren't",
+    "buried": "the dead letters are safe, nothing is acknowledged",
+    "done": "all is acknowledged",
+}
+"""The same of a stream's worker."""
+
 _passed: Counter[str] = Counter()
+
+
+def poison(ids: Iterable[object]) -> None:
+    """Raise, hang, eat memory or die for a ticket that says so, where tests ask for it."""
+    if os.environ.get("TRIAGE_POISON") != "1":
+        return
+    for name in ids:
+        for word, act in POISONS.items():
+            if isinstance(name, str) and name.startswith(word):
+                act()
 
 
 def point(name: str) -> None:
@@ -48,3 +73,31 @@ def point(name: str) -> None:
         _passed[wanted] += 1
         if _passed[wanted] >= int(count or 1):
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _raise() -> None:
+    raise RuntimeError("poison")
+
+
+def _hang() -> None:
+    while True:
+        signal.pause()
+
+
+def _eat() -> None:
+    eaten = []
+    while True:
+        eaten.append(bytearray(1 << 28))
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+POISONS: dict[str, Callable[[], None]] = {
+    "poison-raise": _raise,
+    "poison-hang": _hang,
+    "poison-memory": _eat,
+    "poison-kill": _die,
+}
+"""How an id begins → what its ticket does."""

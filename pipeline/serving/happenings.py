@@ -74,9 +74,27 @@ def put_in(store: Store, happened: Happenings, mapping: Mapping | None, *, now: 
     """
     roles = store.roles() or Roles()
     tickets, ticket_codes = _tickets(happened.tickets, mapping, now)
-    events, event_codes = _events(happened.events, now)
+    events, event_codes = read_events(happened.events, now)
     put = store.put(known_tickets(tickets, roles), roles.canonical(events))
     return Taken(put, ticket_codes, event_codes)
+
+
+def read_events(records: Sequence[Record], now: pd.Timestamp) -> tuple[pd.DataFrame, list[str | None]]:
+    """The good events by the schema EVENTS, and of each record a code of `ROW_CODES` or None.
+
+    The index of an event is its record's place. One without `received_at` was received when it occurred; times later
+    than `now` are refused.
+    """
+    reader, read = EventReader(_OWN, now=now), list[pd.DataFrame]()
+    codes: list[str | None] = [None] * len(records)
+    for frame in _frames([_received(record) for record in records]):
+        events, refused = reader.events(frame, SOURCE)
+        for source, code in zip(refused["source"], refused["code"], strict=True):
+            codes[int(source.rpartition("-")[2]) - 1] = code
+        read.append(events)
+    found = pd.concat(read, ignore_index=True) if read else schema.empty("events")
+    good = [place for place, code in enumerate(codes) if code is None]
+    return found.set_axis(pd.Index(good, dtype="int64"), axis=0), codes
 
 
 def _tickets(
@@ -85,17 +103,6 @@ def _tickets(
     tickets = read_records(records, mapping, now, Tickets.max_characters)
     codes = [code if isinstance(code, str) else None for code in tickets["error"]]
     return tickets[tickets["error"].isna().to_numpy(bool)], codes
-
-
-def _events(records: Sequence[Record], now: pd.Timestamp) -> tuple[pd.DataFrame, list[str | None]]:
-    reader, read = EventReader(_OWN, now=now), list[pd.DataFrame]()
-    codes: list[str | None] = [None] * len(records)
-    for frame in _frames([_received(record) for record in records]):
-        events, refused = reader.events(frame, SOURCE)
-        read.append(events)
-        for source, code in zip(refused["source"], refused["code"], strict=True):
-            codes[int(source.rpartition("-")[2]) - 1] = code
-    return (pd.concat(read, ignore_index=True) if read else schema.empty("events")), codes
 
 
 def event_record(item: Any, size: int) -> Record:

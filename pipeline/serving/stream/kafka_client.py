@@ -207,7 +207,7 @@ def read_place(place: Place) -> Cluster:
     partitions = options.pop("partitions", "4")
     if not partitions.isdecimal() or not int(partitions):
         raise InputError("not a number of partitions", where=place.shown, got=f"partitions={partitions}", do="write 4")
-    identity = options.pop("transactional.id", f"triage/{place.path}")
+    identity = options.pop("transactional.id", "triage")
     if user:
         name, _, password = user.partition(":")
         options.setdefault("sasl.username", unquote(name))

@@ -24,12 +24,13 @@ class _Writer:
     refuses whatever this one still sends.
     """
 
-    def __init__(self, cluster: Cluster, partition: int, token: int) -> None:
+    def __init__(self, cluster: Cluster, source: str, partition: int, token: int) -> None:
         self.token = token
         self._cluster, self._partition = cluster, partition
         # Below the limit of a transaction, of 60 s, and above that of a call: the next one goes on with what is left.
         limits: Settings = {"message.timeout.ms": 30_000, "linger.ms": 0}
-        settings: Settings = {"transactional.id": f"{cluster.identity}/{partition}", **limits}
+        name = f"{cluster.identity} {source} > {cluster.topic} {partition}"
+        settings: Settings = {"transactional.id": name, **limits}
         self._producer = cluster.producer(settings)
         self._state = "new"
         self._keys: list[str] = []
@@ -103,16 +104,16 @@ class KafkaOutlet:
     should it come as far as `own`, it fences the right owner, can begin nothing itself, and the owner gets a
     FencedError: it has to call `own` again.
 
-    Two streams, or two groups, that write to one topic need a `transactional.id` each in the address; with the same
-    one they fence each other.
-
     Parameters
     ----------
     cluster : Cluster
+    source : str
+        Names the stream and the group whose partitions are written. Writers of others are never fenced; workers of one
+        group have to name them alike, to the letter.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, source: str = "") -> None:
+        self._cluster, self._source = cluster, source
         self._asking = cluster.producer({})
         self._partitions = 0
         self._tokens: dict[int, int] = {}
@@ -173,7 +174,7 @@ class KafkaOutlet:
         if number not in self._tokens:
             raise FencedError(f"partition {number} isn't owned")
         if number not in self._writers:
-            self._writers[number] = _Writer(self._cluster, number, self._tokens[number])
+            self._writers[number] = _Writer(self._cluster, self._source, number, self._tokens[number])
         return self._writers[number]
 
     def _fault(self, number: int, error: Exception) -> Exception:

@@ -1,10 +1,12 @@
-"""A process that runs batches in forked children, shared by the tests of one file."""
+"""A small scorer, and a process that runs batches in forked children, shared by the tests of one file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from served import small_desk
 from unit.serving.runner import Runner, started
 
 
@@ -12,3 +14,15 @@ from unit.serving.runner import Runner, started
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     with started(tmp_path_factory.mktemp("runner")) as ask:
         yield ask
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """RAW_DIR of a small helpdesk, its scorer in `scorer`; not to be written to."""
+    return small_desk(tmp_path_factory.mktemp("served") / "desk")
+
+
+@pytest.fixture(scope="session")
+def scorer(desk: Path) -> Path:
+    """Folder of a scorer; not to be written to."""
+    return desk / "scorer"

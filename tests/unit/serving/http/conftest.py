@@ -1,4 +1,4 @@
-"""A small scorer, and one service of it that all tests of a file share."""
+"""One service that all tests of a file share."""
 
 from __future__ import annotations
 
@@ -10,19 +10,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra `http` isn't installed")
 
 import httpx2
-from served import Served, serving, small_desk
-
-
-@pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """RAW_DIR of a small helpdesk, its scorer in `scorer`; not to be written to."""
-    return small_desk(tmp_path_factory.mktemp("served") / "desk")
-
-
-@pytest.fixture(scope="session")
-def scorer(desk: Path) -> Path:
-    """Folder of a scorer; not to be written to."""
-    return desk / "scorer"
+from served import Served, serving
 
 
 @pytest.fixture(scope="module")

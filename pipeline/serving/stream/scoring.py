@@ -1,0 +1,310 @@
+"""What some messages come to: scored tickets, by the same scorer, reader and words as at every other door.
+
+Tickets and events go into the history store first. Then each ticket is scored as of its arrival, and each known ticket
+to which something happened as of just after that. Who follows gets the newest word on a ticket under a key of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from pipeline.errors import ScorerError
+from pipeline.history.record import Roles, known_tickets
+from pipeline.ledger import Journal, decisions_of
+from pipeline.ledger.decisions import digest
+from pipeline.serving import faults, sink
+from pipeline.serving.answers import Ask, Loaded, read_records
+from pipeline.serving.changes import with_people
+from pipeline.serving.happenings import read_events
+from pipeline.serving.past import StorePast, as_asked
+from pipeline.serving.people import set_by_people
+from pipeline.serving.stream.messages import Told, read_message
+from pipeline.serving.stream.transport import Message, Result
+from pipeline.tickets import schema
+from pipeline.tickets.records import Record
+
+DOOR = "stream"
+
+QUIET = frozenset({"created", "updated", "escalated"})
+"""Kinds of events after which a ticket isn't scored again: they say nothing that a person still needs a word on."""
+
+_ENDED = frozenset({"resolved", "closed"})
+_INSTANT = pd.Timedelta(1, "us")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one message came to.
+
+    Attributes
+    ----------
+    result : Result or None
+        None for an event after which nothing is said.
+    code : str or None
+        Of `ROW_CODES`: then the message belongs to the dead letters too.
+    """
+
+    result: Result | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Due:
+    """A known ticket that is to be scored again.
+
+    Attributes
+    ----------
+    ticket_id : str
+    as_of : Timestamp
+        In UTC.
+    step : str
+        After what: part of the result's key.
+    partition : int
+    """
+
+    ticket_id: str
+    as_of: pd.Timestamp
+    step: str
+    partition: int
+
+
+@dataclass
+class Scoring:
+    """Scores messages.
+
+    Attributes
+    ----------
+    journal : Journal or None
+        The ledger: it keeps what was decided, and the words of known tickets.
+    clock : callable
+        The present, as a Timestamp in UTC.
+    machines : tuple of str
+        Actors that are programs: what they set isn't a person's word.
+    unscored : int
+        Events so far after which the ticket could not be scored again, as nobody keeps its words.
+    unlogged : int
+        Decisions so far that neither the ledger nor its spool could take.
+    """
+
+    journal: Journal | None
+    clock: Callable[[], pd.Timestamp]
+    machines: tuple[str, ...] = ()
+    unscored: int = 0
+    unlogged: int = 0
+    _warned: set[str] = field(default_factory=set)
+
+    def answer(self, loaded: Loaded, messages: Sequence[Message], *, code: str | None = None) -> list[Outcome]:
+        """One outcome for each message, in order.
+
+        Parameters
+        ----------
+        loaded : Loaded
+            Scorer, history and mapping.
+        messages : sequence of Message
+        code : str, optional
+            Why none of these can be scored: they aren't read, and each gets the triage queue with this code.
+
+        Raises
+        ------
+        StoreError
+            The history or the ledger can't be asked: nothing is wrong with the messages.
+        """
+        if code is not None:
+            told = [Told(Record(None, code, len(m.value))) for m in messages]
+        else:
+            told = [read_message(m.value, loaded.mapping) for m in messages]
+        now, found = self.clock(), [Outcome()] * len(messages)
+        events, event_codes = self._events(told, now)
+        groups = [(places, self._tickets(loaded, messages, told, places, now)) for places in _apart(loaded, told)]
+        if isinstance(loaded.past, StorePast):
+            _put(loaded.past, [frame for _, frame in groups], events)
+        faults.point("stored")
+        for places, tickets in groups:
+            faults.poison(tickets["ticket_id"][tickets["error"].isna().to_numpy(bool)])
+            for place, outcome in zip(places, self._new(loaded, messages, told, places, tickets, events), strict=True):
+                found[place] = outcome
+        for place, event_code in event_codes.items():
+            if event_code is not None and found[place].code is None:
+                found[place] = Outcome(found[place].result, event_code)
+        known = [p for p, one in enumerate(told) if one.ticket is None and p in events.index]
+        due = {p: due for p in known if (due := _due(events.loc[p], told[p], messages[p].partition)) is not None}
+        for place, result in zip(due, self.again(loaded, list(due.values())), strict=True):
+            found[place] = Outcome(result)
+        return found
+
+    def again(self, loaded: Loaded, due: Sequence[Due]) -> list[Result | None]:
+        """Score known tickets again, by the words that the ledger keeps; None where it keeps none.
+
+        Raises
+        ------
+        StoreError
+        """
+        if not due or self.journal is None or loaded.past is None:
+            self.unscored += len(due)
+            return [None] * len(due)
+        words = self.journal.ledger.words({one.ticket_id for one in due})
+        found: list[Result | None] = [None] * len(due)
+        for places in _rounds([one.ticket_id for one in due]):
+            kept = [
+                (place, due[place], words[due[place].ticket_id]) for place in places if due[place].ticket_id in words
+            ]
+            self.unscored += len(places) - len(kept)
+            if not kept:
+                continue
+            rows = [{"subject": None, **w.ticket, "ticket_id": one.ticket_id, "as_of": one.as_of} for _, one, w in kept]
+            tickets = pd.DataFrame(rows).assign(as_of=lambda t: t["as_of"].astype("datetime64[us, UTC]"))
+            asked = [_Asked(w.content, one.step, one.partition) for _, one, w in kept]
+            results = self._scored(loaded, tickets, asked, people=True)
+            for (place, _, _), outcome in zip(kept, results, strict=True):
+                found[place] = outcome.result
+        return found
+
+    def _events(self, told: Sequence[Told], now: pd.Timestamp) -> tuple[pd.DataFrame, dict[int, str | None]]:
+        """Good events, each under its message's place, and the code of every event."""
+        places = [place for place, one in enumerate(told) if one.event is not None]
+        if not places:
+            return schema.empty("events"), {}
+        events, codes = read_events([one.event for one in told if one.event is not None], now)
+        return events.set_axis([places[n] for n in events.index], axis=0), dict(zip(places, codes, strict=True))
+
+    def _tickets(
+        self,
+        loaded: Loaded,
+        messages: Sequence[Message],
+        told: Sequence[Told],
+        places: Sequence[int],
+        now: pd.Timestamp,
+    ) -> pd.DataFrame:
+        """The tickets of some messages, row for row; one that can't be read has the id that came beside it."""
+        records = [record for place in places if (record := told[place].ticket) is not None]
+        limit = loaded.scorer.settings.tickets.max_characters
+        tickets = read_records(records, loaded.mapping, now, limit).reset_index(drop=True)
+        if len(tickets) != len(places):
+            raise ScorerError("the reader lost rows", got=f"{len(tickets)} of {len(places)}", do="report this")
+        beside = [messages[place].key for place in places]
+        nameless = (tickets["ticket_id"].isna() & tickets["error"].notna()).to_numpy(bool)
+        if nameless.any() and any(beside):
+            ids = tickets["ticket_id"].tolist()
+            ids = [k if empty else i for i, k, empty in zip(ids, beside, nameless, strict=True)]
+            tickets = tickets.assign(ticket_id=pd.Series(ids, index=tickets.index, dtype=tickets["ticket_id"].dtype))
+        return tickets
+
+    def _new(
+        self,
+        loaded: Loaded,
+        messages: Sequence[Message],
+        told: Sequence[Told],
+        places: Sequence[int],
+        tickets: pd.DataFrame,
+        events: pd.DataFrame,
+    ) -> list[Outcome]:
+        """Outcomes of tickets that the messages themselves hold."""
+        after = {
+            n: events["received_at"].loc[place] + _INSTANT for n, place in enumerate(places) if place in events.index
+        }
+        if after:
+            own = tickets["as_of"] if "as_of" in tickets else tickets["created_at"]
+            tickets = tickets.assign(as_of=own.astype("datetime64[us, UTC]"))
+            for n, moment in after.items():
+                tickets.loc[n, "as_of"] = moment
+        ids = tickets["ticket_id"].tolist()
+        asked = []
+        for n, place in enumerate(places):
+            message, one = messages[place], told[place]
+            step = one.step if isinstance(ids[n], str) and one.content else message.position  # all that tells it apart
+            asked.append(_Asked(one.content, step, message.partition))
+        return self._scored(loaded, tickets, asked, people=False)
+
+    def _scored(self, loaded: Loaded, tickets: pd.DataFrame, asked: Sequence[_Asked], *, people: bool) -> list[Outcome]:
+        scorer, history = loaded.scorer, None
+        if loaded.past is not None:
+            history = loaded.past.read(as_asked(tickets, scorer.queue_column))
+        scored = scorer.score(tickets, history=history)
+        if len(scored) != len(tickets):
+            raise ScorerError("the scorer lost rows", got=f"{len(scored)} of {len(tickets)}", do="report this")
+        if people and history is not None:
+            scored, _ = with_people(scored, set_by_people(history, tickets, machines=self.machines))
+        ids, codes = (
+            [v if isinstance(v, str) else None for v in scored[name].tolist()] for name in ("ticket_id", "error")
+        )
+        keys = [
+            digest([i, one.content, one.step, scorer.version, code])
+            for i, one, code in zip(ids, asked, codes, strict=True)
+        ]
+        lines = sink.whole(scored, sink.Format("jsonl"), scorer.levels).splitlines()
+        self._log(loaded, tickets, scored, keys)
+        return [
+            Outcome(Result(one.partition, key, i, line[:-1] + b',"key":"%s"}' % key.encode()), code)
+            for one, key, i, line, code in zip(asked, keys, ids, lines, codes, strict=True)
+        ]
+
+    def _log(self, loaded: Loaded, tickets: pd.DataFrame, scored: pd.DataFrame, keys: Sequence[str]) -> None:
+        if self.journal is None:
+            return
+        settings, now = loaded.scorer.settings, self.clock().to_pydatetime()
+        assert isinstance(now, datetime)
+        made = decisions_of(
+            tickets,
+            scored,
+            door=DOOR,
+            decided_at=now,
+            settings=settings.ledger,
+            people=settings.history,
+            history=loaded.past is not None,
+            keys=keys,
+        )
+        if not self.journal.write(made):
+            self.unlogged += len(made)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What of a row goes into its key, and where its result goes."""
+
+    content: str
+    step: str
+    partition: int
+
+
+def _apart(loaded: Loaded, told: Sequence[Told]) -> Iterator[list[int]]:
+    """Places of the messages that hold tickets, in groups that name no ticket twice: each is scored."""
+    places = [place for place, one in enumerate(told) if one.ticket is not None]
+    if not places:
+        return
+    asks = [Ask((record,)) for one in told if (record := one.ticket) is not None]
+    for group in loaded.apart(asks):
+        yield [places[n] for n in group]
+
+
+def _rounds(ids: Sequence[str]) -> list[list[int]]:
+    """Places in groups that name no id twice, in order."""
+    times: dict[str, int] = {}
+    found: list[list[int]] = []
+    for place, name in enumerate(ids):
+        nth = times[name] = times.get(name, -1) + 1
+        if nth == len(found):
+            found.append([])
+        found[nth].append(place)
+    return found
+
+
+def _put(past: StorePast, groups: Sequence[pd.DataFrame], events: pd.DataFrame) -> None:
+    """Take in all that was told: tickets in their order, and events."""
+    roles = past.store.roles() or Roles()
+    good = [frame[frame["error"].isna().to_numpy(bool)] for frame in groups] or [schema.empty("tickets")]
+    for n, tickets in enumerate(good):
+        own = roles.canonical(events.reset_index(drop=True)) if n == 0 else schema.empty("events")
+        if len(tickets) or len(own):
+            past.store.put(known_tickets(tickets, roles), own)
+
+
+def _due(event: Any, told: Told, partition: int) -> Due | None:
+    """The ticket of an event, if it is to be scored again."""
+    if event["kind"] in QUIET or (event["kind"] == "status" and event["value"] in _ENDED):
+        return None
+    return Due(str(event["ticket_id"]), event["received_at"] + _INSTANT, told.step, partition)
