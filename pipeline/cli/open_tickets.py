@@ -180,7 +180,7 @@ def follow(
 
     now = datetime.now(UTC)
     moment = read_moment(as_of, "--as-of", now=now)
-    loaded = Scorer.load(scorer, key=read_key(key_file))
+    loaded = Scorer.load(scorer, key=read_key(key_file)).remembering()
     intake = open_intake(tickets, mapping=mapping, max_characters=loaded.settings.tickets.max_characters)
     with open_past(history, loaded.settings) as past:
         assert past is not None  # a place was named

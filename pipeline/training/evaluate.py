@@ -29,7 +29,7 @@ from pipeline.training.looked import MODEL_NAMES, Context, Looked
 from pipeline.training.looks import of_served
 from pipeline.training.realised import Routed, realised, right_queue, routed, working_point
 from pipeline.training.report_files import report_files
-from pipeline.training.served import Served, serve
+from pipeline.training.served import Served, remembering, serve
 from pipeline.training.stale import stale_of
 from pipeline.training.telling_words import class_words, documents, spoken_of
 from pipeline.training.unseen import Unseen, lesson_rows, require, unseen
@@ -71,7 +71,7 @@ def evaluate(raw: Path | Raw, scorer: Scorer, *, where: Path | None = None, say:
     InputError
         Every ticket with an outcome is one that the scorer was trained on.
     """
-    given = load_raw(raw) if isinstance(raw, Path) else raw
+    given, scorer = load_raw(raw) if isinstance(raw, Path) else raw, remembering(scorer)
     found = unseen(given, [scorer])
     require(found, where)
     say(f"{len(found.tickets):,} tickets to look at")
