@@ -164,7 +164,7 @@ def assemble(
     settings = settings_of(params)
     rows, blocks, trained = Prepared.load(prepared), Featurized.load(features, settings), load_all(models)
     made = stage(rows, blocks, trained, settings).save(scorer, key=_key(key_file))
-    ran = Ran(rows, blocks, without_articles(trained), made)
+    ran = Ran(rows, blocks, without_articles(trained), made, trained.get("article"))
     _publish(report_of_run(ran), scorer.with_name(f"{scorer.name}.report"))
     _track_training(ran, scorer, settings)
     typer.echo(f"scorer {made.version}: {scorer}")

@@ -105,7 +105,10 @@ def _written(contents: dict[str, str], folder: Path) -> Path:
 
 
 def figures(report: Report) -> dict[str, Any]:
-    """`{model: {metric: {value, low, high, baselines}}}`; also `waiting` (by age, of alerts), `articles`, `promise`."""
+    """`{model: {metric: {value, low, high, baselines}}}`, and what else the report has.
+
+    `waiting` (by age, of alerts), `articles`, `replies`, `inner` (of both, from a training), `promise`.
+    """
     found: dict[str, Any] = {
         model.name: {
             metric.name: {
@@ -127,6 +130,14 @@ def figures(report: Report) -> dict[str, Any]:
             metric.name: {"value": metric.scorer.value, "low": metric.scorer.low, "high": metric.scorer.high}
             for metric in about.metrics
         } | {"tickets": about.tickets, "shown": about.shown, "none": about.none, "none_of_all": about.none_of_all}
+    if report.replies is not None:
+        replies = report.replies
+        found["replies"] = {
+            name: {"value": of.value, "low": of.low, "high": of.high}
+            for name, of in (("right", replies.right), ("similar right", replies.similar))
+        } | {"tickets": replies.tickets, "shown": replies.shown, "judged": replies.judged, "compared": replies.compared}
+    if report.inner:
+        found["inner"] = {part.name: dict(part.figures) | {"tickets": part.tickets} for part in report.inner}
     if report.promise is not None:
         whole = report.promise.whole
         found["promise"] = {

@@ -256,6 +256,7 @@ def _articles(prepared: Prepared, featurized: Featurized, params: Params, say: S
         say(line)
     gate = {"passed": bool(parts), "words": said[0]}
     about |= {"replies": answered.figures, "gate": gate, "why_none": "" if parts else "; ".join(said)}
+    about["notes"] = {"articles": said[0], "replies": answered.note}
     return Trained("article", parts, {"trained": trained}, about)
 
 
