@@ -75,28 +75,33 @@ class Bench:
 
 def main() -> int:
     """Measure, print, and write results/service.json."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(MEASURES)}; all without a name")
+    return run(MEASURES, "service", __doc__ or "")
+
+
+def run(measures: dict[str, Callable[[Bench], Iterator[Row]]], kind: str, about: str) -> int:
+    """Measure what the command line asks for, print it, and write results/KIND.json."""
+    parser = argparse.ArgumentParser(description=about.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(measures)}; all without a name")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="the folder with data/ and bench/")
     parser.add_argument("--work", type=Path, default=ROOT / ".cache" / "benchmarks", help="where scorers go")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where service.json goes")
+    parser.add_argument("--results", type=Path, default=RESULTS, help=f"where {kind}.json goes")
     parser.add_argument("--encoder", choices=("minilm", "none", "both"), default="both", help="of the scorers")
     parser.add_argument("--count", type=int, default=TICKETS, help="Thunderbird tickets that are sent")
     parser.add_argument("--scorer", type=Path, help="measure this scorer instead, on --tickets, and write nothing")
     parser.add_argument("--tickets", type=Path, help="tickets in our own schema, Parquet")
     args = parser.parse_args()
-    if unknown := [n for n in args.names if n not in MEASURES]:
-        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(MEASURES)}")
+    if unknown := [n for n in args.names if n not in measures]:
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(measures)}")
     rows: list[Row] = []
     for bench in benches(args):
-        for name in args.names or MEASURES:
-            if name == "memory" and bench.encoder != "none":
-                continue  # asked without an encoder: 110,000 requests with one take an hour
-            for row in MEASURES[name](bench):
+        for name in args.names or measures:
+            if name == "memory" and bench.encoder == "minilm":
+                continue  # asked without an encoder: with one it takes an hour and more
+            for row in measures[name](bench):
                 rows.append({"name": name, "encoder": bench.encoder} | row)
                 print(line(rows[-1]), flush=True)
-    if args.scorer is None:
-        write(args.results / "service.json", rows)
+            if args.scorer is None:
+                write(args.results / f"{kind}.json", rows, kind)
     return 0
 
 
@@ -350,12 +355,12 @@ def line(row: Row) -> str:
     return f"{head}: {row['ratio']:.2f} ({sign} {row['asked']:g}) {state}; {row['beside']}"
 
 
-def write(path: Path, rows: list[Row]) -> None:
+def write(path: Path, rows: list[Row], kind: str) -> None:
     """Rows of this run, and those before that weren't measured anew."""
     old = json.loads(path.read_text("utf-8"))["rows"] if path.exists() else []
     known = {(row["name"], row["encoder"]) for row in rows}
     kept = [row for row in old if (row["name"], row["encoder"]) not in known]
-    result = {"kind": "service", **common_ground(), "rows": [*kept, *rows]}
+    result = {"kind": kind, **common_ground(), "rows": [*kept, *rows]}
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

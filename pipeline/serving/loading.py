@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -103,6 +104,13 @@ class Held:
     def close(self) -> None:
         """Let go of its history."""
         self.stack.close()
+
+
+def settle_down() -> None:
+    """Leave what is loaded out of every later search for garbage: it is large, and stays."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)

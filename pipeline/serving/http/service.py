@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from pipeline.serving.http.keeping import Keeper
 from pipeline.serving.http.limits import Limits, Room
 from pipeline.serving.http.metrics import Metrics
 from pipeline.serving.http.problems import ProblemError, fault
-from pipeline.serving.loading import Held
+from pipeline.serving.loading import Held, settle_down
 from pipeline.serving.past import StorePast
 from pipeline.serving.telling import Tell, place_of
 from pipeline.sources.mapping import Mapping
@@ -83,7 +82,7 @@ class Service:
         self.metrics.ready.set(1)
         if old is not None:
             self.worker.submit(old.close)
-        self.worker.submit(_settle_down)
+        self.worker.submit(settle_down)
 
     def in_service(self) -> Held:
         """The scorer in service.
@@ -183,13 +182,6 @@ class Service:
 
 
 _COUNTS = ("tickets_new", "tickets_changed", "events_new", "events_repeated")
-
-
-def _settle_down() -> None:
-    """Leave what is loaded out of every later search for garbage: it is large, and stays."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 class GoneError(Exception):

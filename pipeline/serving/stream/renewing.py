@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import TriageError
 from pipeline.serving.answers import Loaded
-from pipeline.serving.loading import Held, Loader
+from pipeline.serving.loading import Held, Loader, settle_down
 from pipeline.serving.stream.tally import Tally
 from pipeline.serving.telling import Tell, place_of
 
@@ -100,6 +100,7 @@ class Renewing:
     def _serve(self, held: Held) -> None:
         self._held = held
         self.tally.version = held.loaded.version
+        settle_down()
 
     def _refuse(self, error: str, where: str) -> None:
         self.tally.reloads["refused"] += 1

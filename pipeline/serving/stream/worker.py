@@ -107,6 +107,7 @@ class Worker:
     stop: threading.Event = field(default_factory=threading.Event)
     _tokens: Mapping[int, int] = field(default_factory=dict)
     _tended: float = float("-inf")
+    _took: float = 0.0
     _aged: float = float("-inf")
     _counted: float = float("-inf")
     _wait: float = 0.0
@@ -153,9 +154,7 @@ class Worker:
         """One batch, or a wait for one; False when there will be no other."""
         try:
             self._tend()
-            messages = self.inlet.take(self.pace.batch, self.pace.window) if self._tokens else []
-            if not self._tokens:
-                self.stop.wait(self.pace.window)
+            messages = self._take()
             self._well()
             if messages:
                 self._handle(messages)
@@ -171,6 +170,16 @@ class Worker:
             self._lost()
         self.renewing.look()
         return True
+
+    def _take(self) -> list[Message]:
+        """The next batch: what has come while the last one was scored has waited already."""
+        if not self._tokens:
+            self.stop.wait(self.pace.window)
+            return []
+        left = self.pace.window - (time.monotonic() - self._took)
+        messages = self.inlet.take(self.pace.batch, max(left, 0.001))
+        self._took = time.monotonic()
+        return messages
 
     def _tend(self) -> None:
         now = time.monotonic()
