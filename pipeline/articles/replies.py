@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -30,13 +30,16 @@ SURENESS = ("nearest", "evidence", "times")
 ln(1 + number of tickets on which it was sent before)."""
 
 _FEWEST_WORDS, _MOST_WORDS = 6, 120
+_SHORTEST_ID = 4
 _GREETING = re.compile(
     r"^\W{0,3}(?:hi|hello|hey|dear|greetings|good (?:morning|day|afternoon|evening)|hallo|guten (?:tag|morgen|abend)"
     r"|lieber?|sehr geehrter?|bonjour|bonsoir|salut|cher|chère|hola|buenos días|buenas tardes|estimad[oa]|ciao"
     r"|buongiorno|salve|gentile|beste|geachte|dag|goedendag|olá|oi|prezad[oa]|caro|cara|dzień dobry|cześć|dobrý den"
-    r"|ahoj|szia|kedves|hei|moi|hej|merhaba|živjo|pozdravljeni)\b[^.!?\n,:]{0,40}(?:[,!.:]+\s*|\n+|$)",
+    r"|ahoj|szia|kedves|hei|moi|hej|merhaba|živjo|pozdravljeni)\b(?P<name>[^.!?\n,:]{0,40})(?:[,!.:]+\s*|\n+|$)",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_ID = re.compile(r"\w(?:[\w.+-]*\w)?")
 _VARIES = re.compile(r"[\W\d_]+")
 
 
@@ -61,6 +64,16 @@ class Answers(NamedTuple):
     known: np.ndarray
     language: np.ndarray
     vectors: Any
+
+
+class Names(NamedTuple):
+    """What gives people away in a text: words, where they have a capital, and ids with a sign in them, always."""
+
+    words: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+
+
+NOBODY = Names()
 
 
 class Near(NamedTuple):
@@ -180,25 +193,67 @@ class ReplyModel:
         return cls(answers, tuple(state["texts"]), alike, fits, float(state["least"]), int(state["shown"]))
 
 
-def as_reply(text: str) -> str | None:
+def as_reply(
+    text: str, *, agents: Names = NOBODY, customer: str | None = None, ordinary: Collection[str] = ()
+) -> str | None:
     """An answer as it may be sent to somebody else; None where nothing of it can.
 
     Without markup, quotes, signature and greeting, cut after a sentence. An answer that still holds somebody's address,
-    number or secret (a placeholder of `tickets.redact`) is none.
+    number or secret (a placeholder of `tickets.redact`), or a known name, is none.
+
+    Parameters
+    ----------
+    agents : Names
+    customer : str, optional
+        What the ticket's customer is called in the record; whoever is greeted counts too.
+    ordinary : collection of str
+        As in `names_of`.
 
     Examples
     --------
     >>> as_reply("<p>Hi Ada,</p><p>Open the settings and press reset. It restarts by itself then.</p><p>-- <br>Bob</p>")
     'Open the settings and press reset. It restarts by itself then.'
     """
-    said = _GREETING.sub("", clean(redact(text)), count=1).strip()
-    said = said[:1].upper() + said[1:]
+    whole = clean(redact(text))
+    greeting = _GREETING.match(whole)
+    said = whole[greeting.end() :].strip() if greeting else whole.strip()
+    greeted = [w for w in _WORD.findall(greeting["name"]) if w[:1].isupper()] if greeting else []
     if any(mark in said for mark in PLACEHOLDERS):
         return None
+    if _names_somebody(said, agents) or _names_somebody(said, names_of([customer, *greeted], ordinary=ordinary)):
+        return None
+    said = said[:1].upper() + said[1:]
     words = said.split()
     if len(words) < _FEWEST_WORDS:
         return None
     return said if len(words) <= _MOST_WORDS else _beginning(said)
+
+
+def names_of(called: Iterable[str | None], *, ordinary: Collection[str] = ()) -> Names:
+    """What gives away somebody who is called so in the record.
+
+    Parameters
+    ----------
+    called : iterable of str or None
+        Ids, accounts or names.
+    ordinary : collection of str
+        Words that are no names, such as the "support" of an account of that name: see `small_words`.
+    """
+    known = [name.casefold() for name in called if name]
+    words = {word for name in known for word in _WORD.findall(name)} - {*ordinary}
+    ids = {name for name in known if len(name) >= _SHORTEST_ID and not name.isalpha() and _WORD.search(name)}
+    return Names(frozenset(words), frozenset(ids))
+
+
+def small_words(texts: Iterable[str]) -> frozenset[str]:
+    """Words that somebody wrote in small letters: no names."""
+    return frozenset(word for text in texts for word in _WORD.findall(text) if word.islower())
+
+
+def _names_somebody(text: str, names: Names) -> bool:
+    if any(word.casefold() in names.words for word in _WORD.findall(text) if word[:1].isupper()):
+        return True
+    return bool(names.ids) and any(part.casefold() in names.ids for part in _ID.findall(text))
 
 
 def same_text(text: str) -> str:

@@ -21,7 +21,7 @@ BACK = "7d"
 
 
 def settling_answers(tickets: pd.DataFrame, events: pd.DataFrame, *, cut: pd.Timestamp | None) -> pd.DataFrame:
-    """For each ticket that was settled the answer that did it: `ticket_id`, `text` (as written), `known_at`.
+    """For each ticket that was settled the answer that did it: `ticket_id`, `text` (as written), `known_at`, `actor`.
 
     It is the one that the customer accepted; else the last by an agent, if the ticket was resolved or closed after it
     and not opened again, or, in a source without statuses, if nobody wrote for `QUIET` after it.
@@ -43,9 +43,9 @@ def settling_answers(tickets: pd.DataFrame, events: pd.DataFrame, *, cut: pd.Tim
         settled = settled[(settled["known_at"] < end).to_numpy(bool)]
     settled = settled.drop_duplicates("row").sort_values("row", ignore_index=True)
     ids = tickets["ticket_id"].reset_index(drop=True).iloc[settled["row"]]
-    return pd.DataFrame(
-        {"ticket_id": ids.array, "text": settled["text"].array, "known_at": settled["known_at"].astype(TIME).array}
-    )
+    known = settled["known_at"].astype(TIME)
+    told = {"ticket_id": ids.array, "text": settled["text"].array, "known_at": known.array}
+    return pd.DataFrame(told | {"actor": settled["actor"].array})
 
 
 def came_back(
@@ -71,7 +71,7 @@ def _accepted(tickets: pd.DataFrame, events: pd.DataFrame, said: pd.DataFrame) -
     row = positions(tickets, events["ticket_id"])
     last = pd.Series(events["occurred_at"].array, index=row).groupby(level=0).max()
     known = pd.Series(last.reindex(marked["row"]).array, index=marked.index).astype(TIME)
-    return marked[["row", "text"]].assign(known_at=known.fillna(marked["known_at"]))
+    return marked[["row", "text", "actor"]].assign(known_at=known.fillna(marked["known_at"]))
 
 
 def _ended(last: pd.DataFrame, ends: pd.DataFrame, end: pd.Timestamp | None) -> pd.DataFrame:
@@ -83,7 +83,7 @@ def _ended(last: pd.DataFrame, ends: pd.DataFrame, end: pd.Timestamp | None) -> 
     if end is not None:
         again &= both["reopening_known_at"] < end
     settled = both[((both["occurred_at_end"] >= both["occurred_at"]) & ~again).to_numpy(bool)]
-    return pd.DataFrame({"row": settled["row"], "text": settled["text"], "known_at": settled["known_at_end"]})
+    return settled[["row", "text", "actor"]].assign(known_at=settled["known_at_end"])
 
 
 def _quiet(tickets: pd.DataFrame, events: pd.DataFrame, last: pd.DataFrame) -> pd.DataFrame:
@@ -91,4 +91,4 @@ def _quiet(tickets: pd.DataFrame, events: pd.DataFrame, last: pd.DataFrame) -> p
     latest = pd.Series(replies["occurred_at"].array, index=positions(tickets, replies["ticket_id"]))
     newest = latest.groupby(level=0).max().reindex(last["row"]).array
     settled = last[(pd.Series(newest, index=last.index) <= last["occurred_at"]).to_numpy(bool)]
-    return settled[["row", "text"]].assign(known_at=settled["known_at"] + QUIET)
+    return settled[["row", "text", "actor"]].assign(known_at=settled["known_at"] + QUIET)

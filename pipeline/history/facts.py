@@ -58,7 +58,10 @@ def column_facts(tickets: pd.DataFrame, events: pd.DataFrame, column: str) -> pd
 
 
 def replies_by_others(tickets: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """Replies by a known person who isn't the ticket's customer: `row`, `occurred_at`, `known_at`, `text`, `value`."""
+    """Replies by a known person who isn't the ticket's customer.
+
+    Columns `row`, `occurred_at`, `known_at`, `text`, `value`, `actor`.
+    """
     chosen = events[((events["kind"] == "reply") & (events["actor"].notna() | events["side"].notna())).to_numpy(bool)]
     row = positions(tickets, chosen["ticket_id"])
     chosen, row = chosen[row >= 0], row[row >= 0]
@@ -66,7 +69,8 @@ def replies_by_others(tickets: pd.DataFrame, events: pd.DataFrame) -> pd.DataFra
     other = (chosen["actor"].to_numpy(dtype=object) != customer) & chosen["side"].isna().to_numpy(bool)
     other |= (chosen["side"] == "agent").to_numpy(bool, na_value=False)
     chosen = chosen[other]
-    return _dated(row[other], chosen).assign(text=chosen["text"].array, value=chosen["value"].array)
+    own = {name: chosen[name].array for name in ("text", "value", "actor")}
+    return _dated(row[other], chosen).assign(**own)
 
 
 def happened(tickets: pd.DataFrame, events: pd.DataFrame, kind: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Named moments at which a batch or a stream's worker can be made to die, so that tests show that it changes nothing.
+"""Named moments at which a run or a stream's worker can be made to die, so that tests show that it changes nothing.
 
 `TRIAGE_KILL_AT=NAME` sends SIGKILL to this process when it first passes the moment NAME; `NAME:3` at the third time;
 `*:17` at the 17th moment of any name. Without the variable a moment costs one look into a dict.
@@ -49,6 +49,17 @@ STREAM_POINTS: dict[str, str] = {
     "done": "all is acknowledged",
 }
 """The same of a stream's worker."""
+
+OPEN_POINTS: dict[str, str] = {
+    "drafts_written": "changes and state are whole on the disk, under no name",
+    "changes_kept": "the ledger knows the changes, nobody was told",
+    "changes_told": "the stream has the changes, if they have no file",
+    "summary_told": "the summary has its name",
+    "file_named": "changes or state have their name",
+    "order_written": "an order is whole on the disk, under no name",
+    "order_named": "the order has its name",
+}
+"""The same of `triage rescore` and `triage order`."""
 
 _passed: Counter[str] = Counter()
 

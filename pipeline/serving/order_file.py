@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.errors import OutputError
 from pipeline.serving import sink
+from pipeline.serving.faults import point
 from pipeline.serving.work import claimed, sync, writing
 from pipeline.tickets.files import sync_folder
 
@@ -52,9 +53,11 @@ def write_order(tickets: pd.DataFrame, out: Path) -> None:
         with writing(out.parent), work.copy.open("wb") as handle:
             handle.write(_bytes(tickets, sink.format_of(out)))
             sync(handle)
+        point("order_written")
         with writing(out.parent):
             work.copy.replace(out)
             sync_folder(out.parent)
+        point("order_named")
 
 
 def _bytes(tickets: pd.DataFrame, form: sink.Format) -> bytes:

@@ -14,6 +14,7 @@ from pipeline.errors import OutputError
 from pipeline.serving import sink
 from pipeline.serving.batch import check_output
 from pipeline.serving.changes import COLUMNS
+from pipeline.serving.faults import point
 from pipeline.serving.intake import Intake
 from pipeline.serving.ledgered import Counts
 from pipeline.serving.publish import side_files, write_summary
@@ -171,15 +172,20 @@ def publish(
             rows, columns = files[path]
             handle.write(sink.whole(rows, sink.format_of(path), levels, columns))
             sync(handle)
+    point("drafts_written")
     summed = replace(found.summary, ledger=keep() or None)
+    point("changes_kept")
     if targets.changes is None:
         _send(sink.whole(found.changes, sink.Format("jsonl"), levels, COLUMNS), stream)
+    point("changes_told")
     if (summary := targets.summary or _beside(targets.changes)) is not None:
         write_summary(summed, summary)
+    point("summary_told")
     for path, draft in drafts.items():
         with writing(path.parent):
             draft.replace(path)
             sync_folder(path.parent)
+        point("file_named")
     return summed
 
 

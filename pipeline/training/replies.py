@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline.articles.earlier import Asked
 from pipeline.articles.model import ticket_vectors
-from pipeline.articles.replies import SURENESS, Answers, ReplyModel, as_reply, same_text
+from pipeline.articles.replies import SURENESS, Answers, ReplyModel, as_reply, names_of, same_text, small_words
 from pipeline.calibration import sigmoid
 from pipeline.config import Params
 from pipeline.history.log import moments, objects
@@ -83,7 +83,7 @@ def _answers(prepared: Prepared, featurized: Featurized, params: Params) -> tupl
     known = moments(found["known_at"])
     order = np.argsort(known, kind="stable")
     order = order[place[order] >= 0][-params.articles.max_answers :] if params.articles.max_answers else order[:0]
-    said = [as_reply(text) for text in objects(found["text"])[order].tolist()]
+    said = _sendable(found.iloc[order], objects(frame["customer_id"])[place[order]].tolist())
     good = np.array([text is not None for text in said], dtype=bool)
     order, texts = order[good], [text for text in said if text is not None]
     rows = place[order].astype(np.int64)
@@ -98,6 +98,15 @@ def _answers(prepared: Prepared, featurized: Featurized, params: Params) -> tupl
     vectors = ticket_vectors(featurized.blocks)[rows[by_text]]
     sorted_ = (ids[by_text], np.array(own, dtype=np.int64)[by_text], known[order][by_text], language[by_text])
     return Answers(*sorted_, vectors), tuple(kept.values())
+
+
+def _sendable(answers: pd.DataFrame, customers: list[str | None]) -> list[str | None]:
+    """Each answer as it may be sent to somebody else, in which neither its customer nor any agent is named."""
+    texts = objects(answers["text"]).tolist()
+    ordinary = small_words(texts)
+    agents = names_of(objects(answers["actor"]).tolist(), ordinary=ordinary)
+    both = zip(texts, customers, strict=True)
+    return [as_reply(text, agents=agents, customer=customer, ordinary=ordinary) for text, customer in both]
 
 
 def _matters(prepared: Prepared) -> list[tuple[str, list[frozenset[str]]]]:

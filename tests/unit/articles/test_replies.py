@@ -9,7 +9,7 @@ import pytest
 from made_articles import directions
 
 from pipeline.articles.earlier import Asked
-from pipeline.articles.replies import Answers, ReplyModel, as_reply, same_text
+from pipeline.articles.replies import Answers, Names, ReplyModel, as_reply, names_of, same_text, small_words
 from pipeline.history.log import DAY, NEVER
 
 NOW = 100 * DAY
@@ -100,6 +100,30 @@ def test_it_is_stored_and_read_again() -> None:
 )
 def test_an_answer_for_somebody_else_holds_nobodys_name_or_address(said: str, expected: str | None) -> None:
     assert as_reply(said) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Hi Ada, open the settings as Ada Smith did, and press reset.", None),
+        ("Hi Ada, open the settings and then, Ada, please press reset.", None),
+        ("Hello, open the settings and press reset. Greta will look at it.", None),
+        ("Hello, open the settings that C-Smith_77 has sent, and press reset.", None),
+        ("Hello, write to dario.b about the settings, and press reset.", None),
+        ("Hello, open the settings. Support will reset it now.", "Open the settings. Support will reset it now."),
+        ("Hello there, it is there: There you press reset and wait.", "It is there: There you press reset and wait."),
+        ("Hello, open the greta settings and press the reset.", "Open the greta settings and press the reset."),
+    ],
+)  # fmt: skip
+def test_an_answer_that_names_its_customer_an_agent_or_whom_it_greets_is_none(said: str, expected: str | None) -> None:
+    ordinary = small_words([said, "ask our support"])
+    agents = names_of(["greta", "dario.b", "support", None], ordinary=small_words(["ask our support"]))
+    assert as_reply(said, agents=agents, customer="c-smith_77", ordinary=ordinary) == expected
+
+
+def test_nothing_known_gives_nobody_away() -> None:
+    assert names_of([None, ""]) == Names() and names_of(["17", "ab"]) == Names()
+    assert names_of(["Ann Lee", "bob_77"]) == Names(frozenset({"ann", "lee", "bob"}), frozenset({"ann lee", "bob_77"}))
 
 
 def test_a_long_answer_ends_after_a_sentence() -> None:

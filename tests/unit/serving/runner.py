@@ -19,15 +19,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+from made_history import MANY, time_of
+from unit.serving.made_open import NOW as LATER
+from unit.serving.made_open import Told
 from unit.serving.standin import StandIn, made_intake
 
-from pipeline.config import Params
+from pipeline.config import Params, Rescore
 from pipeline.errors import TriageError
+from pipeline.history.store import open_store
 from pipeline.scorer import Scorer
 from pipeline.serving.batch import Settings, score_file
 from pipeline.serving.faults import VARIABLE
 from pipeline.serving.intake import open_intake
 from pipeline.serving.ledgered import Keep, nowhere, open_ledgered
+from pipeline.serving.order_file import write_order
+from pipeline.serving.past import StorePast
+from pipeline.serving.rescore import rescore_file
+from pipeline.serving.rescored import Targets
+from pipeline.tickets import parse
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 Job = dict[str, Any]
@@ -109,10 +119,60 @@ def run(job: Job) -> int:
     return 0
 
 
+@cache
+def read_once(desk: str) -> None:
+    """Read the tickets before the fork: the language model unpacks itself into a file, which a limit would stop."""
+    for tickets in open_intake(Path(desk) / "tickets.jsonl").read(LATER):
+        parse(tickets, Params().tickets)
+
+
+def rescored(job: Job) -> int:
+    """`triage rescore` on an open desk that lies in `desk`; its files go to `folder`, the changes to `stream`, too."""
+    desk, folder, moment = Path(job["desk"]), Path(job["folder"]), time_of(10.0)
+    assert moment is not None
+    names: dict[str, Path | None] = {"changes": folder / "changes.csv", "state": folder / "state.parquet"}
+    if "stream" in job:
+        names |= {"changes": None, "summary": folder / "told.json"}
+    targets = Targets(force=True, **names)  # type: ignore[arg-type]
+    try:
+        with open_store(f"sqlite:///{desk}/store.db", MANY) as store, open(job.get("stream", os.devnull), "wb") as told:
+            if "limit" in job:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
+            kept: Keep = nowhere
+            if "ledger" in job:
+                kept = open_ledgered(job["ledger"], folder, Params(), history=True, door="rescore")
+            rescore_file(
+                open_intake(desk / "tickets.jsonl"), desk / "scored.jsonl", Told(says=job["says"]),
+                StorePast(store, "made"), targets, told, moment=moment, now=LATER, settings=Rescore(), keep=kept,
+            )  # fmt: skip
+    except TriageError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def ordered(job: Job) -> int:
+    """Write an order of so many `rows` to `out`."""
+    if "limit" in job:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
+    rows = pd.DataFrame({"rank": range(job["rows"]), "ticket_id": "t", "reasons": "waiting, and waiting, and waiting"})
+    try:
+        write_order(rows, Path(job["out"]))
+    except TriageError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+VERBS = {"score": run, "rescore": rescored, "order": ordered}
+
+
 def child(job: Job) -> Job:
     """Fork, perhaps kill, wait; the exit code (or minus the signal), seconds, and the peak of memory."""
     if "scorer" in job:
         loaded(job["scorer"])
+    if "desk" in job:
+        read_once(job["desk"])
     begun = time.perf_counter()
     pid = os.fork()
     if pid == 0:
@@ -120,7 +180,7 @@ def child(job: Job) -> Job:
             os.environ[VARIABLE] = job["kill_at"]
         code = 3
         try:
-            code = run(job)
+            code = VERBS[job.get("verb", "score")](job)
         finally:
             os._exit(code)
     if "kill_after" in job:

@@ -93,6 +93,19 @@ def test_every_reply_was_written_by_somebody(learned: tuple[Prepared, Scorer]) -
         assert reply is None or reply["text"].casefold() in written
 
 
+def test_an_answer_in_which_an_agent_or_its_customer_is_named_is_never_suggested() -> None:
+    prepared = desk(400)
+    people = prepared.frame["ticket_id"].map(lambda i: f"ann_{i}")
+    named = prepared.answers.assign(actor="greta")
+    texts = named["text"].to_numpy(dtype=object).copy()
+    texts[:20] = "Open the outbox, press the button to send it, and tell Greta that you did."
+    texts[20:40] = [f"Open the outbox, ann_{i}, and press the button to send it." for i in named["ticket_id"][20:40]]
+    prepared = replace(prepared, answers=named.assign(text=texts), frame=prepared.frame.assign(customer_id=people))
+    found = make(prepared, featurize(prepared, PARAMS, say=quiet), PARAMS, say=quiet)
+    assert found.model is not None and len(found.model.answers.ticket) == len(named) - 40
+    assert not [text for text in found.model.texts if "Greta" in text or "ann_" in text]
+
+
 def test_it_is_judged_on_the_latest_tickets() -> None:
     prepared = desk(400)
     found = make(prepared, featurize(prepared, PARAMS, say=quiet), PARAMS, say=quiet)
