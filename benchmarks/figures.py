@@ -59,7 +59,9 @@ def page(results: dict[str, Result]) -> str:
     kept = [results[n] for n in PROMISES if n in results]
     parts = [HEAD, quality(rows), short(rows), parts_of_tests(rows), promised(kept)]
     parts += [by_period(kept), evaluated(rows + kept)]
-    parts += [speed(results["speed"]) if "speed" in results else "", durations(rows + kept), conditions(rows + kept)]
+    parts += [speed(results["speed"]) if "speed" in results else ""]
+    parts += [doors(results[name]) for name in ("service", "stream") if name in results]
+    parts += [durations(rows + kept), conditions(rows + kept)]
     return "\n".join(p for p in parts if p)
 
 
@@ -177,6 +179,26 @@ def speed(result: Result) -> str:
         state = "" if r["asked"] is None else "within" if r["ratio"] <= r["asked"] else "beyond"
         limit = "" if r["asked"] is None else f"≤ {r['asked']:g}"
         body.append([r["what"], r["ours"], r["baseline"], f"{r['ratio']:.2f}", limit, state, r["beside"]])
+    columns = ["what", "ours", "against", "ratio", "asked", "", "beside it"]
+    return "\n".join(head + table(columns, body)) + "\n"
+
+
+def doors(result: Result) -> str:
+    """The ratios of a door that goes on for months."""
+    name = result["kind"]
+    head = [
+        f"## The {name}",
+        "",
+        f"Thunderbird tickets, each ratio with its baseline in one run on one machine. {result['machine']}, measured",
+        f"{result['measured']} by `python benchmarks/{name}.py`.",
+        "",
+    ]
+    body = []
+    for r in result["rows"]:
+        sign, met = ("≥", r["ratio"] >= r["asked"]) if r.get("at_least") else ("≤", r["ratio"] <= r["asked"])
+        what = f"encoder {r['encoder']}: {r['what']}"
+        state = "reached" if met else "short"
+        body.append([what, r["ours"], r["baseline"], f"{r['ratio']:.2f}", f"{sign} {r['asked']:g}", state, r["beside"]])
     columns = ["what", "ours", "against", "ratio", "asked", "", "beside it"]
     return "\n".join(head + table(columns, body)) + "\n"
 
