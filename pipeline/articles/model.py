@@ -39,7 +39,7 @@ first one's measures (`passage` is 0 without an encoder)."""
 
 
 class Citations(NamedTuple):
-    """Articles cited on earlier tickets, in order of the articles; arrays of shape (c,).
+    """Articles cited or dismissed on earlier tickets, in order of the articles; arrays of shape (c,).
 
     Attributes
     ----------
@@ -51,12 +51,20 @@ class Citations(NamedTuple):
         When it was cited, in microseconds; `NEVER` where nobody knows.
     vectors : ndarray of shape (c, d), or csr_matrix of shape (c, terms)
         Of the tickets, of unit length.
+    weight : ndarray, optional
+        1 for a citation; below 0 where the article was dismissed: by how many citations. None: all are citations.
     """
 
     ticket: np.ndarray
     article: np.ndarray
     known: np.ndarray
     vectors: Any
+    weight: np.ndarray | None = None
+
+    @property
+    def cited(self) -> np.ndarray:
+        """Article of each that is a citation."""
+        return self.article if self.weight is None else self.article[self.weight > 0]
 
 
 @dataclass(frozen=True)
@@ -93,12 +101,14 @@ class ArticleModel:
         """What the ranking goes by."""
         known = self.citations
         near, before = self._earlier.similarity(asked), self._earlier.seen(asked)
-        measures = [np.log1p(self.index.best(self.index.scores(asked.texts))), self._popular(asked.at[:, None], before)]
+        for_it = before if known.weight is None else before & (known.weight > 0)
+        measures = [np.log1p(self.index.best(self.index.scores(asked.texts))), self._popular(asked.at[:, None], for_it)]
         if self.index.vectors.shape[1] and not sp.issparse(asked.vectors):
             meaning = self.index.best(self.index.meanings(asked.vectors))
             measures = [meaning, np.asarray(asked.vectors @ self.index.centres.T), *measures]
         content = np.stack(measures, axis=-1).astype(np.float64)
-        return Seen(content, near, before, known.article, self.index.fitting(asked.languages, asked.products))
+        allowed = self.index.fitting(asked.languages, asked.products)
+        return Seen(content, near, before, known.article, allowed, known.weight)
 
     def suggest(self, asked: Asked) -> list[list[dict[str, Any]]]:
         """For each ticket the articles, the likeliest first; an empty list where none fits."""
@@ -159,7 +169,7 @@ class ArticleModel:
         article = self.index.place[article_id]
         own = np.flatnonzero(self.index.owner == article)
         passage = int(own[scores[row, own].argmax()])
-        cited = np.flatnonzero((seen.cited == article) & seen.before[row])
+        cited = np.flatnonzero((seen.cited == article) & seen.for_it[row])
         nearest = cited[np.argsort(-seen.near[row, cited], kind="stable")][:tickets]
         return {
             "article_id": article_id,
@@ -185,10 +195,11 @@ class ArticleModel:
     def state(self) -> State:
         """What is stored."""
         known = self.citations
+        weight = np.ones(len(known.article)) if known.weight is None else known.weight
         return self.index.state() | self.ranker.state() | {
             "cited_ticket": [str(t) for t in known.ticket], "cited_article": known.article, "cited_known": known.known,
-            "cited_vectors": known.vectors, "fits": self.fits.tolist(), "least": self.least, "shown": self.shown,
-            "stays": self.stays, "sure": None if self.sure == np.inf else self.sure,
+            "cited_vectors": known.vectors, "cited_weight": weight, "fits": self.fits.tolist(), "least": self.least,
+            "shown": self.shown, "stays": self.stays, "sure": None if self.sure == np.inf else self.sure,
         }  # fmt: skip
 
     @classmethod
@@ -196,7 +207,7 @@ class ArticleModel:
         """The stored one again."""
         known = Citations(
             np.array(state["cited_ticket"], dtype=object), state["cited_article"], state["cited_known"],
-            state["cited_vectors"],
+            state["cited_vectors"], state["cited_weight"],
         )  # fmt: skip
         return cls(
             ArticleIndex.from_state(state), known, Ranker.from_state(state), np.array(state["fits"], dtype=np.float64),

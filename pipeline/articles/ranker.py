@@ -2,8 +2,9 @@
 
 The evidence for an article is a sum, as in a kernel estimate: one term for every earlier ticket on which it was cited,
 that falls off exponentially with the distance of that ticket, and one for what the article itself says; the article's
-own words count once more on top. The probability is the evidence's share. Seven or eleven weights are learned by
-maximum likelihood from the tickets with a known article, each seeing only what had been cited before it was asked
+own words count once more on top. Dismissals on tickets like this one, in the same measure, leave of it its share of
+what is said for and against the article. The probability is the evidence's share. Seven or eleven weights are learned
+by maximum likelihood from the tickets with a known article, each seeing only what had been cited before it was asked
 (docs/decisions/0010-articles.md).
 """
 
@@ -45,6 +46,8 @@ class Seen(NamedTuple):
         Article of each citation, rising.
     allowed : ndarray of bool, shape (n, m)
         Which articles may be suggested.
+    weight : ndarray, shape (c,), optional
+        Below 0 where the article was dismissed, and not cited: by so much. None: all were cited.
     """
 
     content: np.ndarray
@@ -52,10 +55,24 @@ class Seen(NamedTuple):
     before: np.ndarray
     cited: np.ndarray
     allowed: np.ndarray
+    weight: np.ndarray | None = None
 
     def rows(self, rows: np.ndarray) -> Seen:
         """The same of some tickets."""
-        return Seen(self.content[rows], self.near[rows], self.before[rows], self.cited, self.allowed[rows])
+        own = (self.content[rows], self.near[rows], self.before[rows], self.cited, self.allowed[rows])
+        return Seen(*own, self.weight)
+
+    @property
+    def for_it(self) -> np.ndarray:
+        """Which of `before` were citations, shape (n, c)."""
+        return self.before if self.weight is None else self.before & (self.weight > 0)
+
+    @property
+    def against(self) -> np.ndarray | None:
+        """How much each of `before` speaks against its article, shape (n, c); None where nothing does."""
+        if self.weight is None or not (self.weight < 0).any():
+            return None
+        return np.asarray(self.before * np.maximum(-self.weight, 0.0))
 
 
 @dataclass(frozen=True)
@@ -103,7 +120,7 @@ class Ranker:
         shown = seen.content[allowed]
         middle, spread = shown.mean(axis=0), np.maximum(shown.std(axis=0), 1e-6)
         scaled = Seen(
-            (seen.content - middle) / spread, seen.near.astype(np.float32), seen.before, seen.cited, allowed
+            (seen.content - middle) / spread, seen.near.astype(np.float32), seen.for_it, seen.cited, allowed
         )  # half the memory, and twice as fast
         target = right / right.sum(axis=1, keepdims=True)
 
@@ -120,7 +137,11 @@ class Ranker:
     def evidence(self, seen: Seen) -> np.ndarray:
         """Logarithm of the evidence for each article, shape (n, m), float64; `NEVER` where it isn't allowed."""
         _, cited, own = _terms(seen, self.near, self.cited, self.said, self.inside)
-        return _logarithm(seen, cited + own, self.outside)
+        total = cited + own
+        if (against := seen.against) is not None:
+            dismissed = by_article(_each(seen, self.near, self.cited) * against, seen.cited, total.shape[1])
+            total = total * (total / (total + dismissed))
+        return _logarithm(seen, total, self.outside)
 
     def probabilities(self, evidence: np.ndarray) -> np.ndarray:
         """P(this article answers | one of them does), shape (n, m); 0 where it isn't allowed.
@@ -160,9 +181,14 @@ def _terms(
     seen: Seen, near: float, cited: float, said: float, inside: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Evidence of each citation, shape (n, c); of each article's citations together and of what it says, (n, m)."""
-    each = np.exp(np.minimum(near * seen.near + cited, _MOST)) * seen.before
+    each = _each(seen, near, cited) * seen.for_it
     own = np.exp(np.clip(seen.content @ inside + said, -_MOST, _MOST))
     return each, by_article(each, seen.cited, own.shape[1]), own
+
+
+def _each(seen: Seen, near: float, cited: float) -> np.ndarray:
+    """What a ticket so near says, shape (n, c)."""
+    return np.asarray(np.exp(np.minimum(near * seen.near + cited, _MOST)))
 
 
 def _logarithm(seen: Seen, total: np.ndarray, outside: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ def beside_cited(scored: pd.DataFrame, outcomes: pd.DataFrame, model: ArticleMod
         return None
     lists = [[s["article_id"] for s in row] for row in scored.loc[has, "articles"]]
     points = listing_points(lists, right[has].tolist())
-    counts = np.bincount(model.citations.article, minlength=len(model.index))
+    counts = np.bincount(model.citations.cited, minlength=len(model.index))
     popular = [model.index.ids[i] for i in np.argsort(-counts, kind="stable")[: model.shown]]
     theirs = listing_points([popular] * len(lists), right[has].tolist())
     said = np.array([row[0]["probability"] if row else 0.0 for row in scored.loc[has, "articles"]])

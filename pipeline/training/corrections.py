@@ -11,11 +11,12 @@ import pandas as pd
 from pipeline.history.definitions import Definition
 from pipeline.ledger import open_ledger
 from pipeline.ledger.lessons import LABELS, lessons
-from pipeline.tickets.schema import conform
+from pipeline.tickets.schema import conform, empty
 
 WEIGHT_PREFIX = "weight."
 """Column of a prepared frame: how much a row weighs in learning an outcome; absent: all alike."""
 
+_SAID = ["ticket_id", "value", "known_at"]
 _DATED = ["given_at", "ticket_id", "kind", "value"]
 
 
@@ -27,6 +28,9 @@ class Corrected:
     ----------
     outcomes : DataFrame
         By the schema OUTCOMES.
+    dismissed : DataFrame
+        `ticket_id`, `value` (an article's id), `known_at`: articles that people said don't answer the ticket, and that
+        were neither attached nor cited after it.
     tickets : dict of str to frozenset of str
         Outcome → tickets of which a person said it.
     counts : dict of str to int
@@ -34,6 +38,7 @@ class Corrected:
     """
 
     outcomes: pd.DataFrame
+    dismissed: pd.DataFrame = field(default_factory=lambda: empty("outcomes")[_SAID])
     tickets: dict[str, frozenset[str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -66,7 +71,7 @@ def corrected(
 
     A topic, priority or queue takes the place of the ticket's outcome. That somebody agreed with what they were shown
     is no label; it only takes an earlier correction back. An attached article is a citation more; a dismissed one is
-    none, and where none fits no earlier one is.
+    none and speaks against the article on tickets like it, and where none fits no earlier one is.
 
     Parameters
     ----------
@@ -98,9 +103,11 @@ def corrected(
             by_ticket[name] = frozenset(found["ticket_id"])
     left = outcomes[~_replaced(outcomes, by_ticket)].reset_index(drop=True)
     kept, attached, dismissed = _citations(left, said)
-    counts |= {"articles attached": len(attached), "citations dismissed": dismissed}
+    counts |= {"articles attached": len(attached), "articles dismissed": len(dismissed)}
+    counts |= {"citations taken back": len(left) - len(kept)}
     made = pd.concat([kept, *labels, *([attached] if len(attached) else [])], ignore_index=True)
-    return Corrected(conform(made, "outcomes"), by_ticket, {name: count for name, count in counts.items() if count})
+    counts = {name: count for name, count in counts.items() if count}
+    return Corrected(conform(made, "outcomes"), conform(dismissed, "outcomes")[_SAID], by_ticket, counts)
 
 
 def weigh(frame: pd.DataFrame, tickets: Mapping[str, frozenset[str]], weight: float) -> pd.DataFrame:
@@ -139,8 +146,8 @@ def _replaced(outcomes: pd.DataFrame, tickets: Mapping[str, frozenset[str]]) -> 
     return replaced.astype(bool)
 
 
-def _citations(outcomes: pd.DataFrame, said: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Outcomes without the citations that were taken back, those that people attached, and how many were taken back."""
+def _citations(outcomes: pd.DataFrame, said: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Outcomes without the citations that were taken back; articles that people attached, and those they dismissed."""
     attached: dict[tuple[str, str], pd.Timestamp] = {}
     until: dict[tuple[str, str | None], pd.Timestamp] = {}  # when an article was taken back; None: all of them
     for ticket, kind, value, at in said[["ticket_id", "kind", "value", "given_at"]].itertuples(index=False):
@@ -162,8 +169,9 @@ def _citations(outcomes: pd.DataFrame, said: pd.DataFrame) -> tuple[pd.DataFrame
         else:
             there.add((ticket, value))
     rows = [(*pair, at) for pair, at in attached.items() if pair not in there]
-    made = pd.DataFrame(rows, columns=["ticket_id", "value", "known_at"]).assign(outcome="article")
-    return outcomes.drop(index=gone), made, len(gone)
+    against = [(*pair, at) for pair, at in until.items() if pair[1] and pair not in there and pair not in attached]
+    made, taken = (pd.DataFrame(found, columns=_SAID).assign(outcome="article") for found in (rows, against))
+    return outcomes.drop(index=gone), made, taken
 
 
 def weights_of(frame: pd.DataFrame, target: str) -> np.ndarray | None:

@@ -36,7 +36,7 @@ RAW_PREFIX = "raw."
 HISTORY = ("tickets", "events", "amounts", "links")
 """Parts of a history, each a file of the prepared folder."""
 
-KNOWLEDGE = ("articles", "citations", "answers", "returns")
+KNOWLEDGE = ("articles", "citations", "answers", "returns", "dismissed")
 """What suggestions are learned from, each a file of the prepared folder."""
 
 DESCRIPTION_ID = "\x1fdescription:"
@@ -67,6 +67,8 @@ class Prepared:
         `history.answers.settling_answers` of all that was imported, known by the cut.
     returns : DataFrame
         `history.answers.came_back`, likewise.
+    dismissed : DataFrame
+        As `citations`: articles that people said don't answer the ticket.
     """
 
     frame: pd.DataFrame
@@ -76,6 +78,7 @@ class Prepared:
     citations: pd.DataFrame = field(default_factory=lambda: empty("outcomes"))
     answers: pd.DataFrame = field(default_factory=lambda: settling_answers(empty("tickets"), empty("events"), cut=None))
     returns: pd.DataFrame = field(default_factory=lambda: empty("outcomes")[["ticket_id", "value"]])
+    dismissed: pd.DataFrame = field(default_factory=lambda: empty("outcomes")[["ticket_id", "value", "known_at"]])
 
     def as_of(self, params: Params) -> AsOf | None:
         """What is looked at in the history."""
@@ -201,6 +204,7 @@ def prepare_raw(
         citations(outcomes, frame, cut=test_from),
         settling_answers(raw.tickets, raw.events, cut=test_from),
         came_back(raw.tickets, raw.events, customers=params.history, cut=test_from),
+        told.dismissed,
     )
     made = Prepared(frame, about, None, *knowledge)
     if "escalated" not in found or not dated:

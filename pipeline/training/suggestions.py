@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,12 +74,10 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     encode = None if encoder is None else lambda texts: encoded(encoder, texts, params, say, what="passages")
     index = ArticleIndex.build(prepared.articles, encode, words=settings.passage_words)
     say(f"articles: {len(index):,} in {len(index.passages):,} passages")
-    rows, places, known = _cited(prepared, index)
+    rows, places, _ = _cited(prepared, prepared.citations, index)
     vectors = ticket_vectors(featurized.blocks)
     ids = prepared.frame["ticket_id"].astype(str).to_numpy(dtype=object)
-    newest = np.arange(len(rows))[-settings.max_citations :] if settings.max_citations else np.arange(0)
-    kept = newest[np.argsort(places[newest], kind="stable")]
-    citations = Citations(ids[rows[kept]], places[kept], known[kept], vectors[rows[kept]])
+    citations = _citations(prepared, index, ids, vectors, params)
     weights = BY_HAND if index.vectors.shape[1] else BY_HAND_WORDS
     ranker = Ranker.of_content(np.array([weights[name] for name in MEASURES if name in weights]))
     stays = _stays(prepared, index)
@@ -123,9 +122,20 @@ def words(figures: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if name != "tickets")
 
 
-def _cited(prepared: Prepared, index: ArticleIndex) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _citations(prepared: Prepared, index: ArticleIndex, ids: np.ndarray, vectors: Any, params: Params) -> Citations:
+    """The newest citations, and the newest dismissals: each weighs against its article as a correction does."""
+    most = params.articles.max_citations
+    cited, dismissed = ([v[-most:] if most else v[:0] for v in _cited(prepared, frame, index)]
+                        for frame in (prepared.citations, prepared.dismissed))  # fmt: skip
+    rows, places, known = (np.concatenate(pair) for pair in zip(cited, dismissed, strict=True))
+    weight = np.repeat([1.0, -params.ledger.correction_weight], [len(cited[0]), len(dismissed[0])])
+    order = np.argsort(places, kind="stable")
+    rows = rows[order]
+    return Citations(ids[rows], places[order], known[order], vectors[rows], weight[order])
+
+
+def _cited(prepared: Prepared, found: pd.DataFrame, index: ArticleIndex) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row of the frame, article and moment of each citation of an article that is still there, oldest first."""
-    found = prepared.citations
     row = pd.Index(prepared.frame["ticket_id"]).get_indexer(pd.Index(found["ticket_id"]))
     place = np.array([index.place.get(str(v), -1) for v in found["value"]], dtype=np.int64)
     known = moments(found["known_at"])

@@ -79,3 +79,26 @@ def test_what_was_stored_is_read_again() -> None:
     learned = Ranker.fit(seen, right)
     again = Ranker.from_state(learned.state())
     assert (again.evidence(seen) == learned.evidence(seen)).all()
+
+
+def test_a_dismissal_weighs_against_its_article_as_its_weight_of_citations_would_for_it() -> None:
+    """One article is cited on a ticket and dismissed on another, both as near: by hand."""
+    ranker = Ranker(4.0, 0.0, -30.0, np.zeros(1), np.zeros(1))
+    near, none = np.array([[0.5, 0.5, 0.5]]), np.zeros((1, 2, 1))
+    seen = Seen(none, near, np.ones((1, 3), bool), np.array([0, 0, 1]), np.ones((1, 2), bool), np.array([1.0, -2, 1.0]))
+    first, second = ranker.probabilities(ranker.evidence(seen))[0]
+    assert (first, second) == (pytest.approx(1 / 4), pytest.approx(3 / 4)), "1 · 1 / (1 + 2) against 1"
+    later = seen._replace(before=np.array([[True, False, True]]))
+    assert ranker.probabilities(ranker.evidence(later))[0] == pytest.approx([0.5, 0.5]), "it wasn't known yet"
+    far = seen._replace(near=np.array([[0.5, 0.0, 0.5]]))
+    assert 0.4 < ranker.probabilities(ranker.evidence(far))[0, 0] < 0.5, "on another kind of ticket"
+
+
+def test_weights_are_learned_from_citations_alone() -> None:
+    seen, right = made()
+    weight = np.where(np.arange(40) % 4 == 0, -2.0, 1.0)
+    one = Ranker.fit(seen._replace(weight=weight), right)
+    other = Ranker.fit(seen._replace(before=seen.before & (weight > 0)), right)
+    assert one.state() == other.state()
+    plain = seen._replace(weight=np.ones(40))
+    assert (one.evidence(plain) == one.evidence(seen)).all()

@@ -104,6 +104,10 @@ class TestLabels:
         assert corrected(there, feedback(), tickets(1), DEFINITIONS, cut=None).outcomes is there
 
 
+def against(found: Corrected) -> set[tuple[str, str, pd.Timestamp]]:
+    return set(found.dismissed.itertuples(index=False, name=None))
+
+
 class TestArticles:
     CITED = {"article": ["k1", "k1", "k2"]}
 
@@ -116,7 +120,10 @@ class TestArticles:
 
     def test_a_dismissed_article_is_no_citation_of_that_ticket(self) -> None:
         found = put_right(feedback(("t0", "article_dismissed", "k1", 1)), **self.CITED)
-        assert told(found, "article") == {"t1": ["k1"], "t2": ["k2"]} and found.counts == {"citations dismissed": 1}
+        assert told(found, "article") == {"t1": ["k1"], "t2": ["k2"]} and found.counts == {
+            "articles dismissed": 1, "citations taken back": 1
+        }  # fmt: skip
+        assert against(found) == {("t0", "k1", NOON + pd.Timedelta(hours=1))}
 
     def test_where_none_fits_no_earlier_citation_stands_and_later_ones_do(self) -> None:
         said = feedback(
@@ -126,12 +133,22 @@ class TestArticles:
 
     def test_what_was_cited_after_it_was_dismissed_stands(self) -> None:
         found = put_right(feedback(("t0", "article_dismissed", "k1", -1), ("t1", "none_fits", None, -1)), **self.CITED)
-        assert told(found, "article") == {"t0": ["k1"], "t1": ["k1"], "t2": ["k2"]}
+        assert told(found, "article") == {"t0": ["k1"], "t1": ["k1"], "t2": ["k2"]} and not against(found)
+
+    def test_what_was_dismissed_without_having_been_cited_speaks_against_the_article(self) -> None:
+        said = feedback(("t0", "article_dismissed", "k2", 1), ("t0", "article_dismissed", "k2", 3))
+        found = put_right(said, **self.CITED)
+        assert told(found, "article")["t0"] == ["k1"] and found.counts == {"articles dismissed": 1}
+        assert against(found) == {("t0", "k2", NOON + pd.Timedelta(hours=3))}
+        assert not against(put_right(said, cut=1, **self.CITED))
+
+    def test_that_none_fits_speaks_against_no_article_by_its_name(self) -> None:
+        assert not against(put_right(feedback(("t0", "none_fits", None, 1)), **self.CITED))
 
     def test_dismissed_and_attached_again_it_is_one_citation(self) -> None:
         said = feedback(("t0", "article_dismissed", "k1", 1), ("t0", "article_attached", "k1", 2))
         found = put_right(said, **self.CITED)
-        assert told(found, "article")["t0"] == ["k1"]
+        assert told(found, "article")["t0"] == ["k1"] and not against(found)
 
 
 def answered(ids: list[str], topic: str, *, shown: bool) -> list[Decision]:

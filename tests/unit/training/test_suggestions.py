@@ -78,6 +78,26 @@ def test_what_was_cited_is_learned_and_judged_on_the_latest_tickets() -> None:
     assert 0 <= found.figures["ECE"] < 0.1 and 0.5 < found.figures["ROC-AUC of “none fits”"] <= 1
 
 
+def test_an_article_that_was_dismissed_on_tickets_like_this_one_falls_behind_another() -> None:
+    prepared = desk(400)
+    print_ = (prepared.frame["fields.cited"] == "print").to_numpy(bool)
+    ids = prepared.frame["ticket_id"][print_]
+    either = prepared.citations["ticket_id"].isin(ids[::2])
+    prepared.citations.loc[either.to_numpy(bool), "value"] = "mail"  # on tickets about printers one is as likely
+    said = pd.DataFrame({"ticket_id": ids[1::2], "value": "mail", "known_at": prepared.frame["created_at"].max()})
+    new, found = later(prepared), []
+    for dismissed in (said[:0], said):
+        there = replace(prepared, dismissed=dismissed)
+        blocks = featurize(there, PARAMS, say=quiet)
+        trained = train("article", there, blocks, PARAMS, say=quiet)
+        scorer = assemble(there, blocks, {"article": trained}, PARAMS)
+        found.append([{a["article_id"]: a["probability"] for a in row} for row in scorer.score(new)["articles"]])
+    before, after = found
+    assert before[0]["mail"] > 0.1 and after[0]["mail"] < 0.75 * before[0]["mail"]
+    assert after[0]["print"] > before[0]["print"]
+    assert after[1]["pass"] == pytest.approx(before[1]["pass"], abs=0.05), "other tickets hardly know of it"
+
+
 def test_chance_passes_no_gate() -> None:
     prepared = desk(400)
     draw = np.random.default_rng(1)
