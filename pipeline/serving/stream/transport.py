@@ -277,7 +277,7 @@ def parse_place(text: str, where: str) -> Place:
     if parts.scheme not in SCHEMES or parts.scheme == "pipe":
         do = "write redis://HOST:PORT/DB?stream=NAME, kafka://HOST:PORT/TOPIC, a file, or -"
         raise InputError("not a stream", where=where, got=f"{parts.scheme}://", do=do)
-    host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    host = parts.netloc.rpartition("@")[2]  # of a cluster several, with commas between
     path = unquote(parts.path)
     shown = f"{parts.scheme}://{host}{path}"
     options = dict(parse_qsl(parts.query, keep_blank_values=True))

@@ -1,0 +1,163 @@
+"""Kafka away at the start or later: an error that says so, soon, and by itself all is well again. On librdkafka's mock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from made_kafka import MockKafka, running_kafka
+
+from pipeline.errors import BrokerError
+from pipeline.serving.stream.transport import (
+    Holding,
+    Letter,
+    Result,
+    open_dead,
+    open_feed,
+    open_inlet,
+    open_outlet,
+    parse_place,
+)
+
+pytest.importorskip("confluent_kafka", reason="confluent_kafka isn't installed (the extra `stream`)")
+
+
+@pytest.fixture
+def mock() -> Iterator[MockKafka]:
+    with running_kafka() as kafka:
+        kafka.topic("in", 1)
+        kafka.topic("in.dead", 1)
+        kafka.topic("out", 1)
+        yield kafka
+
+
+@contextmanager
+def soon(seconds: float = 10) -> Iterator[None]:
+    """Nothing waits for long."""
+    begin = time.monotonic()
+    yield
+    assert time.monotonic() - begin < seconds
+
+
+def again(call: Callable[[], object], seconds: float = 20) -> object:
+    """What a call gives once the broker is back."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with soon():
+                if found := call():
+                    return found
+        except BrokerError:
+            pass
+        assert time.monotonic() < end, "it doesn't come back"
+
+
+def place(mock: MockKafka, topic: str = "in"):
+    return parse_place(mock.url(topic, session__timeout__ms=1500), "test")
+
+
+def fails(call: Callable[[], object], mock: MockKafka) -> None:
+    with soon(), pytest.raises(BrokerError) as error:
+        call()
+    assert f"kafka://{mock.address}/" in str(error.value)
+    assert "do: " in str(error.value)
+
+
+def test_a_broker_that_is_down_at_the_start_is_waited_for(mock):
+    mock.crash()
+    inlet, outlet = open_inlet(place(mock), Holding()), open_outlet(place(mock, "out"))
+    dead, feed = open_dead(place(mock)), open_feed(place(mock))
+    fails(inlet.tend, mock)
+    fails(lambda: inlet.take(1, 0.1), mock)
+    fails(lambda: outlet.own({0: 1}), mock)
+    fails(lambda: feed.put([("1", b"one")]), mock)
+    fails(lambda: list(dead.letters()), mock)
+    mock.start()
+    mock.topic("in", 1)
+    mock.topic("in.dead", 1)
+    assert again(lambda: feed.put([("1", b"one")]) or True)
+    assert again(lambda: feed.close() or True)
+    tokens = again(inlet.tend)
+    again(lambda: outlet.own(tokens) or True)
+    messages = again(lambda: inlet.tend() and inlet.take(1, 0.5))
+    assert [message.value for message in messages] == [b"one"]
+    with soon():
+        inlet.close()
+        outlet.close()
+        dead.close()
+
+
+def test_a_broker_that_goes_away_and_comes_back_empty_is_worked_with_again(mock):
+    inlet, outlet = open_inlet(place(mock), Holding()), open_outlet(place(mock, "out"))
+    dead, feed = open_dead(place(mock)), open_feed(place(mock))
+    feed.put([("1", b"one")])
+    feed.close()
+    tokens = again(inlet.tend)
+    outlet.own(tokens)
+    dead.add([Letter("code", 1, "0/0", "2026", None, b"")])
+    messages = again(lambda: inlet.take(1, 0.5))
+    inlet.begin(messages)
+    outlet.write([Result(0, "key", None, b"")])
+    mock.crash()
+    fails(lambda: outlet.write([Result(0, "key 2", None, b"")]), mock)
+    fails(lambda: inlet.done(messages), mock)
+    fails(lambda: dead.add([Letter("code", 1, "0/1", "2026", None, b"")]), mock)
+    fails(inlet.tend, mock)
+    mock.start()
+    for name in ("in", "in.dead", "out"):
+        mock.topic(name, 1)
+    feed = open_feed(place(mock))
+    assert again(lambda: feed.put([("1", b"two")]) or True)
+    assert again(lambda: feed.close() or True)
+
+    def next_one():
+        new = inlet.tend()
+        if new:
+            outlet.own(new)
+        return new and inlet.take(5, 0.5)
+
+    messages = again(next_one)
+    assert [message.value for message in messages] == [b"two"]
+    assert again(lambda: outlet.write([Result(0, "key 3", None, b"")])).new == 1
+    assert again(lambda: dead.add([Letter("code", 1, "0/1", "2026", None, b"")]) or True)
+    inlet.begin(messages)
+    inlet.done(messages)
+    inlet.close()
+    outlet.close()
+
+
+def test_a_broker_that_answers_nothing_holds_nobody_up(mock):
+    inlet, outlet = open_inlet(place(mock), Holding()), open_outlet(place(mock, "out"))
+    feed = open_feed(place(mock))
+    feed.put([("1", b"one")])
+    feed.close()
+    tokens = again(inlet.tend)
+    outlet.own(tokens)
+    messages = again(lambda: inlet.take(1, 0.5))
+    mock.freeze()
+    fails(lambda: inlet.begin(messages), mock)
+    fails(lambda: outlet.write([Result(0, "key", None, b"")]), mock)
+    with soon():
+        inlet.close()
+    mock.thaw()
+    outlet.close()
+
+
+def test_a_client_that_finds_no_broker_says_nothing_on_stderr():
+    code = (
+        "import time\n"
+        "from pipeline.serving.stream.transport import *\n"
+        "place = parse_place('kafka://me:hush@127.0.0.1:9/in?security.protocol=SASL_PLAINTEXT&sasl.mechanism=PLAIN', '')\n"
+        "feed, inlet = open_feed(place), open_inlet(place, Holding())\n"
+        "for call in (inlet.tend, lambda: feed.put([(None, b'')])):\n"
+        "    try: call()\n"
+        "    except Exception as error: print(type(error).__name__, error, repr(vars(inlet)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=40)
+    assert done.stderr == ""
+    assert done.stdout.count("BrokerError") == 2
+    assert "hush" not in done.stdout
