@@ -1,4 +1,4 @@
-"""What is sent in tests under fault: made-up tickets, events and poisons, and the golden record of each by `triage score`.
+"""What is sent in tests under fault: made-up tickets, events and poisons, and the golden records by `triage score`.
 
 All of it is synthetic: the texts are those of `triage sample`, numbered.
 """
@@ -27,7 +27,12 @@ gates: {enabled: false}
 tracking: {uri: null}
 """
 BORN = pd.Timestamp("2026-06-01T08:00:00Z")
-BROKEN = (b'{"ticket_id": "F-1", "subject": ', b"not json \xff\xfe at all", b'["a", "list"]', b'{"subject": "nobody\'s"}')
+BROKEN = (
+    b'{"ticket_id": "F-1", "subject": ',
+    b"not json \xff\xfe at all",
+    b'["a", "list"]',
+    b'{"subject": "nobody\'s"}',
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def poisons(kinds: Sequence[str], each: int, *, tries: int) -> list[Sent]:
 
 
 def stories(desk: Desk, count: int, chance: Random) -> tuple[list[list[Sent]], Path]:
-    """Tickets and, after all of them, two rounds of customers' replies; and a history store for the stream to go on with.
+    """Tickets, then two rounds of customers' replies; and a history store for the stream to go on with.
 
     All tickets are of one moment, each of a customer of its own, and so are the replies of a round: then what is known
     of the others as of each moment doesn't depend on the order in which partitions are worked on.

@@ -182,12 +182,22 @@ def _ticket(name: str | None, golden: set[bytes], records: list[bytes], verdict:
         altered = json.loads(record).get("as_of") in moments
         if altered:
             moments.discard(json.loads(record).get("as_of"))
-        verdict.blame("altered" if altered else "unknown", f"{name}, error {json.loads(record).get('error')}")
+        verdict.blame("altered" if altered else "unknown", f"{name}: {_difference(record, missing)}")
     altered_count = len({json.loads(m).get("as_of") for m in missing}) - len(moments)
     if len(missing) > altered_count:
         verdict.blame("missing", name, len(missing) - altered_count)
     if again := sum(there[g] - 1 for g in golden if there[g] > 1):
         verdict.blame("doubled", f"{name} under another key", again)
+
+
+def _difference(record: bytes, missing: set[bytes]) -> str:
+    """Fields in which a record differs from the golden one of its moment."""
+    said = json.loads(record)
+    for golden in map(json.loads, missing):
+        if golden.get("as_of") == said.get("as_of"):
+            names = [n for n in {**golden, **said} if golden.get(n) != said.get(n)]
+            return ", ".join(f"{n} {said.get(n)!r:.60} for {golden.get(n)!r:.60}" for n in names) or "other bytes"
+    return f"as of {said.get('as_of')}, error {said.get('error')}"
 
 
 def _poison(name: str, them: list[Sent], records: list[bytes], nameless: Counter[bytes], verdict: Verdict) -> None:
@@ -227,15 +237,19 @@ def _letters(owed: list[Sent], letters: Sequence[Letter], verdict: Verdict) -> N
     there: defaultdict[bytes, list[Letter]] = defaultdict(list)
     for letter in letters:
         there[letter.value].append(letter)
+    groups: defaultdict[bytes, list[Sent]] = defaultdict(list)
     for s in owed:
+        groups[s.value].append(s)
+    for value, them in groups.items():
+        s, own = them[0], there.pop(value, [])
         codes = s.codes if s.golden is None else (json.loads(s.golden).get("error"),)
-        own = there.pop(s.value, [])
         if codes == (None,):
             if own:
                 verdict.blame("letters", f"{s.ticket_id} is good, and dead of {own[0].code} after {own[0].tries}")
             continue
-        if not s.least <= len(own) <= s.most:
-            verdict.blame("letters", f"{s.ticket_id}: {len(own)} where {s.least} to {s.most} are owed")
+        least, most = sum(t.least for t in them), sum(t.most for t in them)
+        if not least <= len(own) <= most:
+            verdict.blame("letters", f"{s.ticket_id}: {len(own)} where {least} to {most} are owed")
         for letter in own:
             if letter.code not in codes or not s.tries[0] <= letter.tries <= s.tries[1]:
                 verdict.blame("letters", f"{s.ticket_id}: {letter.code} after {letter.tries}")
