@@ -25,7 +25,7 @@ export PIP_NO_INPUT = 1
 help:
 	@sed -n 's/^# \{0,1\}//;1,11p' Makefile
 
-setup: $(PARTS) .venv/.http
+setup: $(PARTS) .venv/.doors
 	@echo "· ready: $(BIN)/triage"
 
 .venv/bin/python:
@@ -43,9 +43,9 @@ setup: $(PARTS) .venv/.http
 	@$(PIP) --editable '.[encoder]'
 	@touch $@
 
-.venv/.http: .venv/.base
-	@echo "· installing the service (FastAPI, uvicorn)"
-	@$(PIP) --editable '.[http]'
+.venv/.doors: .venv/.base
+	@echo "· installing the service and the stream (FastAPI, Redis, Kafka)"
+	@$(PIP) --editable '.[http,stream]'
 	@touch $@
 
 .venv/.dev: $(PARTS)

@@ -53,7 +53,7 @@ class Broker(Protocol):
         ...
 
     def waiting(self) -> int:
-        """Messages that aren't done (of a file: bytes)."""
+        """Messages that aren't done."""
         ...
 
     def begun(self) -> bool:
@@ -174,7 +174,8 @@ class RedisBroker:
                 if not (count := int(self._client.xlen(f"tickets:{p}"))):
                     continue
                 groups = self._client.xinfo_groups(f"tickets:{p}")
-                found += [(int(g["lag"]), int(g["pending"])) for g in groups] or [(count, 0)]
+                # After a crash the server doesn't know how many are left until none is.
+                found += [(1 if g["lag"] is None else int(g["lag"]), int(g["pending"])) for g in groups] or [(count, 0)]
             return found
         except self._fault as error:
             raise AwayError from error
@@ -196,7 +197,10 @@ class FileBroker:
             stream.write(b"".join(value + b"\n" for _, value in messages))
 
     def waiting(self) -> int:
-        return self._source.stat().st_size - self._state()[0]
+        with self._source.open("rb") as stream:
+            stream.seek(self._state()[0])
+            rest = stream.read()
+        return rest.count(b"\n") + (not rest.endswith(b"\n") and bool(rest))
 
     def begun(self) -> bool:
         at, until = self._state()

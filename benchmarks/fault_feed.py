@@ -11,6 +11,9 @@ from random import Random
 from fault_brokers import AwayError, Broker, Message
 from oracle import Sent
 
+NEAR = 80
+"""Nothing more is sent while so many messages wait."""
+
 
 class Feeder(threading.Thread):
     """Sends messages in bursts; used as a block it begins at once, and stops at the end.
@@ -29,7 +32,7 @@ class Feeder(threading.Thread):
     """
 
     def __init__(
-        self, broker: Broker, messages: Sequence[Sent], chance: Random, *, preload: int, rate: float = 80.0
+        self, broker: Broker, messages: Sequence[Sent], chance: Random, *, preload: int, rate: float = 40.0
     ) -> None:
         super().__init__(daemon=True)
         self._broker, self._messages, self._rate = broker, messages, rate
@@ -54,6 +57,15 @@ class Feeder(threading.Thread):
             self.put(count)
             if not self._hurry.is_set():
                 self._stop_now.wait(count / self._rate)
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Let the workers come near: what is sent is sent while they work."""
+        while not (self._stop_now.is_set() or self._hurry.is_set()):
+            with suppress(AwayError):
+                if self._broker.waiting() < NEAR:
+                    return
+            self._stop_now.wait(0.05)
 
     def put(self, count: int) -> None:
         """Send some more, and again where nobody knows whether they came."""

@@ -68,7 +68,7 @@ class Stage:
             crew.abandon()
             broker.close()
 
-    def supply(self, kills: int, *, each: int = 90, least: int = 600, broken: float = 0.02) -> list[Sent]:
+    def supply(self, kills: int, *, each: int = 100, least: int = 500, broken: float = 0.02) -> list[Sent]:
         """More tickets than can be sent while so many workers are killed."""
         return tickets(self.desk, least + each * kills, self.chance, broken=broken)
 
@@ -139,7 +139,7 @@ def duplicates(stage: Stage) -> Row:
         them = stage.supply(0, least=1500)
         order = [s for s in them for _ in range(stage.chance.randint(1, 3))]
         stage.chance.shuffle(order)
-        feeder = Feeder(broker, order, stage.chance, preload=500, rate=250)
+        feeder = Feeder(broker, order, stage.chance, preload=500, rate=120)
         with feeder:
             crew.start()
             crew.start()
@@ -277,7 +277,7 @@ def _kills(stage: Stage, broker: Broker, title: str, points: Sequence[str]) -> R
 
 def _redis_stories(stage: Stage, kills: int, *, again: bool = False) -> Row:
     """Tickets, then rounds of events, with a history store and a ledger, and workers that are killed meanwhile."""
-    rounds, base = stories(stage.desk, 150, stage.chance)
+    rounds, base = stories(stage.desk, 60 + 2 * kills, stage.chance)
     broker = RedisBroker(stage.desk.folder)
     store = stage.desk.folder / f"store-{time.monotonic_ns()}.db"
     shutil.copy(base, store)

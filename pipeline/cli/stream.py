@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli import dead
+from pipeline.cli import dead, play
 from pipeline.cli.score import HISTORY, read_key
 from pipeline.cli.serve import LEDGER, MAPPING, SCORER, source_of, teller
 from pipeline.errors import ConfigError, InputError
@@ -29,6 +29,7 @@ _MEMORY = "Most address space of the worker, in MiB: a message that wants more f
 
 app = typer.Typer(help="Score a stream of tickets and events; look at its dead letters; play a file into it.")
 app.add_typer(dead.app, name="dead")
+app.command()(play.play)
 
 
 @app.callback(invoke_without_command=True)
@@ -113,7 +114,7 @@ def stream(
     loader = Loader(source_of(str(scorer), read_key(key_file)), history, columns, clock)
     work = Worker(
         open_inlet=lambda: open_inlet(places[0], holding),
-        outlet=open_outlet(places[1]),
+        outlet=open_outlet(places[1], f"{places[0].shown} {group}"),
         dead=open_dead(places[0]),
         scoring=scoring,
         renewing=Renewing(loader, tally, tell, look_every),

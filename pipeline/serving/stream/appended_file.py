@@ -131,17 +131,6 @@ def last_end(handle: int) -> int:
     return 0
 
 
-def tail(handle: int, most: int) -> bytes:
-    """The file's last whole lines, `most` bytes of them or less."""
-    size = os.fstat(handle).st_size
-    start = max(0, size - most)
-    data = os.pread(handle, size - start, start)
-    while len(data) < size - start and (more := os.pread(handle, size - start - len(data), start + len(data))):
-        data += more
-    first = data.find(b"\n") + 1 if start else 0  # 0 where not even one line is whole
-    return data[first:] if first or not start else b""
-
-
 def add_line(path: Path, lines: bytes, *, sync: bool) -> None:
     """Append lines to a file that anybody may write to: a line that another writer didn't end is no part of ours.
 

@@ -59,8 +59,10 @@ class Begun:
         Raises
         ------
         ValueError
-            Something before `position` was begun and isn't done.
+            It is done already, or something before it was begun and isn't done.
         """
+        if position < self.at:
+            raise ValueError(f"{position} is done: all before {self.at} is")
         if position >= self.until:
             if self.until > self.at:
                 raise ValueError(f"{position} is begun before {self.at} is done")

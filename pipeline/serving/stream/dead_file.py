@@ -50,7 +50,7 @@ class DeadFile:
             append(handle, b"".join(_line(one) for one in new.values()))
             self._known |= new.keys()
             self._read = _stamp(handle)
-        point("letters_written")
+        point("letters_kept")
 
     def letters(self) -> Iterator[Letter]:
         """All, the oldest first: in the order in which they were added.

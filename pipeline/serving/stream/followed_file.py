@@ -93,7 +93,8 @@ class FollowedFile:
             # The clock, so that it grows even where a person removes the state.
             self._state = replace(found, token=max(found.token + 1, time.time_ns() // 1_000_000))
             self._state.save(self._state_path)
-            self._open()
+            with reaching(self._shown, "the file can't be read"):
+                self._open()
         except BaseException:
             self.close()
             raise
@@ -132,7 +133,7 @@ class FollowedFile:
         self._taken = []
         self._started.extend(now)
         self._ready.extendleft(reversed(later))
-        point("begun")
+        point("place_begun")
 
     def done(self, messages: Sequence[Message]) -> None:
         """Go past them, as soon as nothing before them is left."""
@@ -148,20 +149,25 @@ class FollowedFile:
         self._keep(self._state.begun.done(self._started[passed - 1].end), sure=False)
         self._finished -= {self._started.popleft().begin for _ in range(passed)}
         self._count = max(0, self._count - passed)
-        point("done")
+        point("place_passed")
 
     def lag(self) -> int | None:
         """Lines that aren't done (empty ones may be among them); None while they are still being counted."""
+        if self._lock is None or self._replacing:
+            return None
         if self._file is None:
             return 0
         if self._counted < self._state.begun.at:
             self._counted, self._count = self._state.begun.at, 0
-        for _ in range(_COUNTED_AT_ONCE // (1 << 20)):
-            piece = os.pread(self._file, 1 << 20, self._counted - self._state.skipped)
-            if not piece:
-                return self._count
-            self._counted += len(piece)
-            self._count += piece.count(b"\n")
+        with reaching(self._shown, "the file can't be read"):
+            if not (self._ready or self._taken or self._started) and self._read_to >= os.fstat(self._file).st_size:
+                return 0
+            for _ in range(_COUNTED_AT_ONCE // (1 << 20)):
+                piece = os.pread(self._file, 1 << 20, self._counted - self._state.skipped)
+                if not piece:
+                    return self._count
+                self._counted += len(piece)
+                self._count += piece.count(b"\n")
         return None
 
     def close(self) -> None:
@@ -172,6 +178,11 @@ class FollowedFile:
         self._lock = self._file = None
         self._replacing = []
         self._forget()
+
+    @property
+    def _read_to(self) -> int:
+        """Offset in the file of the next byte to be read."""
+        return self._splitter.read_to - self._state.skipped
 
     def _forget(self) -> None:
         self._splitter = Splitter(self._state.begun.at)
@@ -207,9 +218,8 @@ class FollowedFile:
             if self._file is None:
                 self._open()
             if self._file is None:
-                self._at_end = not self._follow
                 return False
-            piece = os.pread(self._file, PIECE, self._splitter.read_to - self._state.skipped)
+            piece = os.pread(self._file, PIECE, self._read_to)
             if piece:
                 self._quiet_since = None
                 self._ready.extend(self._splitter.lines(piece))
@@ -222,7 +232,7 @@ class FollowedFile:
     def _go_on(self) -> bool:
         """At the file's end: whether there is something to go on with."""
         assert self._file is not None
-        if os.fstat(self._file).st_size < self._splitter.read_to - self._state.skipped:
+        if os.fstat(self._file).st_size < self._read_to:
             raise self._lost("the file has become shorter")
         if self._replacing:
             now = time.monotonic()
@@ -278,6 +288,8 @@ class FollowedFile:
     def _open(self) -> None:
         """Open the file where it lies now; without one there is nothing to read yet."""
         known, found = self._state.file, self._handle(self._path)
+        if found is None and not self._follow and (known is None or set_aside(self._path, known) is None):
+            raise InputError("no such file", where=self._shown, do="check the path")
         if known is None or (found is not None and self._same(found, self._state.begun.at)):
             self._use(found)
             return
@@ -310,8 +322,6 @@ class FollowedFile:
         try:
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            if not self._follow and not self._replacing and self._state.file is None:
-                raise InputError("no such file", where=self._shown, do="check the path") from None
             return None
         except OSError as error:
             got, do = os.strerror(error.errno or 0), "check its permissions"

@@ -80,7 +80,7 @@ class State:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-            point("state_written")
+            point("place_written")
             os.replace(aside, path)
             if sure:
                 sync_folder(path.parent)

@@ -66,8 +66,8 @@ def open_inlet(place: Place, holding: Holding) -> Inlet:
     return FollowedFile(_path(place), place.shown, group=holding.group, follow=_follow(place))
 
 
-def open_outlet(place: Place) -> Outlet:
-    """A file that is appended to, or standard output. Raises as `open_inlet`."""
+def open_outlet(place: Place, source: str = "") -> Outlet:
+    """A file that is appended to, or standard output: one worker's at a time, whatever it takes from."""
     return PipeOutlet(_stdout()) if place.scheme == "pipe" else ResultFile(_path(place), place.shown)
 
 

@@ -16,8 +16,8 @@ Keys of an inlet, for the stream `tickets` and the group `triage`:
 `tickets:dead:positions` hash    position → id of its letter
 ======================== ======= ==============================================================================
 
-Keys of an outlet, for the stream `scored`: `scored` (stream), `scored:fence` (hash, partition → largest token seen) and
-one `scored:key:KEY` for each result, which lapses.
+Keys of an outlet, for the stream `scored`: `scored` (stream), `scored:fence:SOURCE` (hash, partition → largest token
+seen of that source), and one `scored:key:KEY` for each result, which lapses.
 """
 
 from __future__ import annotations
@@ -333,13 +333,15 @@ end
 RETRY = (
     _GROUPS
     + """
--- KEYS: letters, positions, stream of its partition     ARGV: id, position     gives: whether the letter was there
-local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
+-- KEYS: letters, positions, stream of its partition     ARGV: id or '', position     gives: whether it was there
+redis.call('HLEN', KEYS[2])
+local id = ARGV[1] ~= '' and ARGV[1] or redis.call('HGET', KEYS[2], ARGV[2])
+local found = id and redis.call('XRANGE', KEYS[1], id, id)[1]
 if not found then return 0 end
 local named = fields(found[2])
 if named['key'] then redis.call('XADD', KEYS[3], '*', 'key', named['key'], 'value', named['value'])
 else redis.call('XADD', KEYS[3], '*', 'value', named['value']) end
-redis.call('XDEL', KEYS[1], ARGV[1])
+redis.call('XDEL', KEYS[1], id)
 redis.call('HDEL', KEYS[2], ARGV[2])
 return 1
 """

@@ -33,7 +33,10 @@ _TOLD = {
     "WRONGTYPE": ("a key of the stream holds something else", "name another stream, or delete the key"),
     "CLUSTER": ("the broker is a Redis Cluster", "name a single server: the partitions' scripts need all keys at once"),
     "TIMEOUT": ("the broker doesn't answer in time", "see that it runs, or raise timeout_seconds in the URL"),
-    "CONNECTION": ("the broker can't be reached", "see that it runs at this address"),
+    "CONNECTION": (
+        "the broker can't be reached",
+        "see that it runs at this address, and with rediss that its certificate is trusted",
+    ),
 }
 """Code of a fault → what is said, and what to do. The server's own words may hold what was sent: they aren't shown."""
 
@@ -178,6 +181,8 @@ class Server:
     def _told(self, error: Exception) -> BrokerError:
         names = {kind.__name__ for kind in type(error).__mro__}
         code = next((code for name, code in _KINDS if name in names), "")
+        if not code and "unauthenticated" in str(error):  # a long command from somebody without a password
+            code = "AUTH"
         if not code and (found := _CODE.match(str(error))):
             code = found.group()
         what, do = _TOLD.get(code, ("the broker refuses", "look at its log; it must be Redis 7 or newer"))

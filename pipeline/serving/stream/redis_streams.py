@@ -4,15 +4,16 @@ A place is `redis://[USER:PASSWORD@]HOST[:PORT][/DB][?OPTIONS]`, or `rediss://` 
 its dead letters and of a feed: `stream` (default `tickets`), `partitions` (kept at the broker by whoever comes first: 4
 unless said; another number later is an error), `trim=done` (what all groups have done is deleted; without it nothing
 is). Of an outlet: `stream` (default `scored`), `keep_days` (how long a key is remembered, default 7), `maxlen` (about
-how many results the stream keeps; all unless said). Of both: `timeout_seconds` (default 10).
+how many results the stream keeps; all unless said). Of both: `timeout_seconds` (default 10). `SSL_CERT_FILE`
+says whose certificates are trusted.
 
-Memory of the server: a key takes about 150 bytes for as long as it is kept, so a million results a week are 150 MB,
+Memory of the server: a key takes about 170 bytes for as long as it is kept, so a million results a week are 170 MB,
 besides the streams themselves. `maxmemory-policy` has to be `noeviction`, its default: any other forgets keys.
 
 How safe a write is, the server decides: `appendonly yes` with `appendfsync always` loses nothing; with `everysec` a
-crash of the machine loses the last second. What is lost is the newest, so where messages and results are on one server,
-a lost result is scored again; where they are on two, that of the results needs `always`. One outlet stream serves one
-group of one inlet stream, as it knows partitions by their numbers only.
+crash may lose the last two seconds. What is lost is the newest, so where messages and results are on one server,
+a lost result is scored again; where they are on two, that of the results needs `always`. Groups and inlet streams may
+share an outlet stream: each has a fence of its own.
 
 All keys are used together in scripts, so a Redis Cluster can't hold them. See `redis_scripts` for the keys.
 """
@@ -58,9 +59,9 @@ def open_inlet(place: Place, holding: Holding) -> RedisInlet:
     return RedisInlet(place, holding)
 
 
-def open_outlet(place: Place) -> RedisOutlet:
+def open_outlet(place: Place, source: str = "") -> RedisOutlet:
     """Where results go. Raises as `open_inlet`."""
-    return RedisOutlet(place)
+    return RedisOutlet(place, source)
 
 
 def open_dead(place: Place) -> RedisDeadLetters:
@@ -225,19 +226,20 @@ class RedisInlet:
 class RedisOutlet:
     """See `transport.Outlet`; for one thread."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, source: str) -> None:
         options = Options(place, _OUTLET, "scored")
         self._name, self._place = options.stream, place
         self._keep_seconds = int((options.number("keep_days", 0.001, 36_500) or 7) * _DAY_SECONDS)
         self._most = options.whole("maxlen", 1_000_000_000)
         self._server = Server(place, options.timeout_seconds)
         self._tokens: dict[int, int] = {}
+        self._fence = f"{self._name}:fence:{source}"
 
     def own(self, tokens: Mapping[int, int]) -> None:
         """See `Outlet.own`; `tokens` are all that are owned."""
         if tokens:
             pairs = [n for pair in tokens.items() for n in pair]
-            self._server.run(scripts.OWN, [f"{self._name}:fence"], pairs)
+            self._server.run(scripts.OWN, [self._fence], pairs)
         self._tokens = dict(tokens)
 
     def write(self, results: Sequence[Result]) -> Written:
@@ -267,7 +269,7 @@ class RedisOutlet:
         args: list[Arg] = [partition, token, f"{self._name}:key:", self._keep_seconds, self._most or ""]
         for r in results:
             args += [r.key, int(r.ticket_id is not None), r.ticket_id or "", r.value]
-        found: int = self._server.run(scripts.WRITE, [f"{self._name}:fence", self._name], args)
+        found: int = self._server.run(scripts.WRITE, [self._fence, self._name], args)
         return found
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BrokerError, OutputError
 from pipeline.serving.faults import point
-from pipeline.serving.stream.appended_file import append, mend, opened, reaching, tail
+from pipeline.serving.stream.appended_file import append, last_end, mend, opened, reaching
 from pipeline.serving.stream.transport import Result, Written
 from pipeline.tickets.files import is_named
 
@@ -18,7 +19,7 @@ REMEMBERED = 20_000
 """Keys that are known: those of the file's last so many lines, and of what is written. Only a batch can be written and
 not acknowledged, and none has as many results."""
 
-_TAIL_BYTES = 32 << 20
+_TAIL_BYTES = 128 << 20
 
 
 class ResultFile:
@@ -61,7 +62,7 @@ class ResultFile:
                 self.close()  # what the file holds is read again before the next attempt
                 raise
         self._remember(new)
-        point("results_written")
+        point("results_kept")
         return Written(len(new), len(results) - len(new))
 
     def close(self) -> None:
@@ -82,18 +83,17 @@ class ResultFile:
             raise BrokerError("another process writes these results", where=self._shown, do=do)
         try:
             with reaching(self._shown, "results can't be written"):
-                whole, _, torn = tail(handle, _TAIL_BYTES).rpartition(b"\n")
-                lines = whole.split(b"\n")[-REMEMBERED:] if whole else []
-                if (lines and _key(lines[-1]) is None) or torn[:1] not in (b"", b"{", b"\0"):
+                keys, ours = _read(handle)
+                torn = os.pread(handle, 1, last_end(handle))
+                if not ours or torn not in (b"", b"{", b"\0"):
                     # A file that was named by mistake is neither continued nor cut.
                     do = "name a new file, or one that `triage stream` has written"
                     raise OutputError("the file holds something else than results", where=self._shown, do=do)
                 mend(handle, lambda line: _key(line) is not None)
-                lines.append(torn)
         except BaseException:
             os.close(handle)
             raise
-        self._remember(key for line in lines if (key := _key(line)) is not None)
+        self._remember(keys)
         self._handle = handle
         return handle
 
@@ -103,6 +103,21 @@ class ResultFile:
             self._keys[key] = None
         for key in list(self._keys)[: max(0, len(self._keys) - REMEMBERED)]:
             del self._keys[key]
+
+
+def _read(handle: int) -> tuple[list[str], bool]:
+    """Keys of the last results, a torn one's too; and whether the last whole line is a result, or there is none."""
+    keys: deque[str] = deque(maxlen=REMEMBERED)
+    ours, start = True, max(0, os.fstat(handle).st_size - _TAIL_BYTES)
+    with open(handle, "rb", closefd=False) as stream:
+        stream.seek(start)
+        if start:
+            stream.readline()  # the rest of a line
+        for line in stream:
+            key = _key(line)
+            keys.extend([] if key is None else [key])
+            ours = key is not None if line.endswith(b"\n") else ours
+    return list(keys), ours
 
 
 def _key(line: bytes) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from pipeline.errors import InputError
 
@@ -132,12 +132,19 @@ class Inlet(Protocol):
         """Messages of the owned partitions: either some that were never begun, or a single one that was.
 
         Waits at most `seconds` for the first, and no longer than that in all for `most` of them. Those of one partition
-        come in its order, and before any that were begun is done, none after it comes.
+        come in its order, and before any that were begun is done, none after it comes. What was taken is to be done, or
+        the inlet closed, before more is taken: else it counts as tried, and comes alone.
         """
         ...
 
     def begin(self, messages: Sequence[Message]) -> None:
-        """Know, whatever happens to this process, that these are begun (nothing to do where the broker counts)."""
+        """Know, whatever happens to this process, that these are begun (nothing to do where the broker counts).
+
+        Raises
+        ------
+        FencedError
+            Another worker has them now.
+        """
         ...
 
     def done(self, messages: Sequence[Message]) -> None:
@@ -167,7 +174,10 @@ class Outlet(Protocol):
     """Where results go. Every method raises BrokerError while the broker can't be reached."""
 
     def own(self, tokens: Mapping[int, int]) -> None:
-        """From now on refuse, where the sink can, what workers with smaller tokens write of these partitions."""
+        """From now on refuse, where the sink can, what workers with smaller tokens write of these partitions.
+
+        These are all that are owned: what is written of another one raises FencedError.
+        """
         ...
 
     def write(self, results: Sequence[Result]) -> Written:
@@ -273,7 +283,7 @@ def parse_place(text: str, where: str) -> Place:
         return Place("pipe", text, "-", "-")
     if "://" not in text:
         return Place("file", text, text, text)
-    parts = urlsplit(text)
+    parts = _split(text, where)
     if parts.scheme not in SCHEMES or parts.scheme == "pipe":
         do = "write redis://HOST:PORT/DB?stream=NAME, kafka://HOST:PORT/TOPIC, a file, or -"
         raise InputError("not a stream", where=where, got=f"{parts.scheme}://", do=do)
@@ -284,6 +294,17 @@ def parse_place(text: str, where: str) -> Place:
     if name := options.get("stream"):
         shown += f"?stream={name}"
     return Place(parts.scheme, text, shown, path if parts.scheme == "file" else path.lstrip("/"), options)
+
+
+def _split(text: str, where: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        if "," not in parts.netloc:  # several brokers have a port each
+            _ = parts.port
+    except ValueError:
+        do = "write HOST:PORT with a port up to 65535"
+        raise InputError("not an address", where=where, got=text.partition("://")[0] + "://…", do=do) from None
+    return parts
 
 
 def open_inlet(place: Place, holding: Holding) -> Inlet:
@@ -298,9 +319,15 @@ def open_inlet(place: Place, holding: Holding) -> Inlet:
     return made
 
 
-def open_outlet(place: Place) -> Outlet:
-    """Where results go. Raises as `open_inlet`."""
-    made: Outlet = _broker(place).open_outlet(place)
+def open_outlet(place: Place, source: str = "") -> Outlet:
+    """Where results go. Raises as `open_inlet`.
+
+    Parameters
+    ----------
+    source : str
+        Names the stream and the group whose partitions are written: tokens of others don't count against them.
+    """
+    made: Outlet = _broker(place).open_outlet(place, source)
     return made
 
 
