@@ -152,7 +152,7 @@ def duplicates(stage: Stage) -> Row:
 def poison(stage: Stage) -> Row:
     """Tickets that raise, hang, exhaust the memory or kill, among good ones, before three workers."""
     broker = RedisBroker(stage.desk.folder)
-    with stage.crew(broker, "--max-memory", 8192, patience=3.0, tries=3, TRIAGE_POISON="1") as crew:
+    with stage.crew(broker, "--max-memory", 2560, patience=3.0, tries=3, TRIAGE_POISON="1") as crew:
         them = stage.supply(0, least=400, broken=0) + poisons(("raise", "memory", "hang", "kill"), 3, tries=3)
         stage.chance.shuffle(them)
         feeder = Feeder(broker, them, stage.chance, preload=150)

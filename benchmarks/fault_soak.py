@@ -75,7 +75,7 @@ def soak(stage: Stage) -> Row:
     for s in stage.chance.sample(good, len(good) // 10):  # a tenth comes once more
         order.insert(stage.chance.randrange(len(order)), s)
     broker = RedisBroker(stage.desk.folder)
-    with stage.crew(broker, "--max-memory", 8192, tries=TRIES, TRIAGE_POISON="1") as crew:
+    with stage.crew(broker, "--max-memory", 2560, tries=TRIES, TRIAGE_POISON="1") as crew:
         watch = Watch(broker, crew)
         looking = threading.Thread(target=watch.look, daemon=True)
         feeder = Feeder(broker, order, stage.chance, preload=200, rate=RATE)
