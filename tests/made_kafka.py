@@ -1,7 +1,8 @@
 """Kafka's protocol for tests: librdkafka's built-in MOCK cluster, in a process of its own.
 
-It is no Kafka: it keeps all it has in memory and loses it when it ends, never fences an older transactional producer,
-and shows readers what was aborted. What rests on these is not tested by it.
+It is no Kafka: it keeps the last 5 MB of a partition in memory and loses them when it ends, refuses all commits while
+a group takes in a member, never fences an older transactional producer, and shows readers what was aborted. What rests
+on these is not tested by it.
 """
 
 from __future__ import annotations
@@ -70,6 +71,20 @@ class MockKafka:
     def refuse(self, request: int, error: int, times: int = 1) -> None:
         """Answer the next requests of a kind (its number in Kafka's protocol) with an error (Kafka's number)."""
         self._tell("refuse", request, error, times)
+
+    def records(self, topic: str) -> list[tuple[int, str, bytes, dict[str, bytes]]]:
+        """All records of a topic (partition, key, value, headers), by a client that isn't the package's."""
+        from confluent_kafka import Consumer, TopicPartition
+
+        reader = Consumer({"bootstrap.servers": self.address, "group.id": "reader", "auto.offset.reset": "earliest"})
+        partitions = reader.list_topics(topic, timeout=5).topics[topic].partitions
+        reader.assign([TopicPartition(topic, number, 0) for number in partitions])
+        found = []
+        while (record := reader.poll(0.5)) is not None:
+            key = (record.key() or b"").decode()
+            found.append((record.partition(), key, record.value(), dict(record.headers() or [])))
+        reader.close()
+        return found
 
     def _tell(self, *words: object) -> None:
         assert self.process and self.process.stdin

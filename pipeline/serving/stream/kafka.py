@@ -1,7 +1,8 @@
 """Kafka as a stream's broker: `kafka://HOST:PORT[,HOST:PORT]/TOPIC[?OPTION=VALUE&…]`.
 
 Options are librdkafka's (`security.protocol`, `sasl.username`, `session.timeout.ms`, …), and two of our own:
-`partitions`, of a topic that has to be created, and `transactional.id`, with which an output's writers are named.
+`partitions`, of a topic that has to be created, and `transactional.id`, with which the names of an output's writers
+begin (`triage`: for clusters whose access rules go by prefix).
 The password may come from the environment, as TRIAGE_KAFKA_PASSWORD.
 """
 
@@ -18,9 +19,9 @@ def open_inlet(place: Place, holding: Holding) -> KafkaInlet:
     return KafkaInlet(read_place(place), holding)
 
 
-def open_outlet(place: Place) -> KafkaOutlet:
-    """A writer of results. Raises as `open_inlet`."""
-    return KafkaOutlet(read_place(place))
+def open_outlet(place: Place, source: str = "") -> KafkaOutlet:
+    """A writer of results of the stream and group that `source` names. Raises as `open_inlet`."""
+    return KafkaOutlet(read_place(place), source)
 
 
 def open_dead(place: Place) -> KafkaDeadLetters:

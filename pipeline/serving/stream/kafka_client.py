@@ -22,7 +22,7 @@ try:
 except ImportError:
     raise InputError("Kafka needs its client", do="pip install 'triage-tickets[stream]'") from None
 
-WAIT_SECONDS = 6.0
+WAIT_SECONDS = 4.0
 """How long a call waits for a broker's answer; one that needs several answers waits less for each."""
 
 PASSWORD = "TRIAGE_KAFKA_PASSWORD"
@@ -173,7 +173,7 @@ class Cluster:
     ) -> Any:
         settings: dict[str, Any] = {
             "client.id": "triage",
-            "log_level": 3,
+            "log_level": 2,
             "reconnect.backoff.max.ms": 2000,
             "socket.timeout.ms": 10_000,
             "error_cb": alarm or Alarm(),
@@ -207,7 +207,7 @@ def read_place(place: Place) -> Cluster:
     partitions = options.pop("partitions", "4")
     if not partitions.isdecimal() or not int(partitions):
         raise InputError("not a number of partitions", where=place.shown, got=f"partitions={partitions}", do="write 4")
-    identity = options.pop("transactional.id", f"triage/{place.path}")
+    identity = options.pop("transactional.id", "triage")
     if user:
         name, _, password = user.partition(":")
         options.setdefault("sasl.username", unquote(name))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Event
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as Record
 
 from pipeline.errors import BrokerError
 from pipeline.serving.stream.attempts import Begun
@@ -17,6 +19,7 @@ from pipeline.serving.stream.transport import FencedError, Holding, Message
 
 _TAKEN_BYTES = 16 << 20
 _AHEAD = 100
+_JOIN_SECONDS = 3.5
 _LOST = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -35,6 +38,7 @@ class _Part:
     begun: Begun = field(default_factory=Begun)
     ahead: deque[Message] = field(default_factory=deque)
     given: deque[Message] = field(default_factory=deque)
+    end: int = -1
 
     def rewind(self) -> None:
         """What was taken and isn't done comes again."""
@@ -46,7 +50,7 @@ class _Part:
         if not self.token or not self.ahead:
             return None
         message = self.ahead[0]
-        if int(message.at) >= self.begun.until:
+        if self.begun.at < self.begun.until <= int(message.at):
             # The suspects before it are gone from the log.
             self.begun = self.begun.done(int(message.at))
         return replace(message, tries=self.begun.tries(int(message.at)))
@@ -73,7 +77,8 @@ class KafkaInlet:
     ----------
     cluster : Cluster
     holding : Holding
-        Its worker's name isn't used: a member is named by the broker, and by `group.instance.id` in the address.
+        The worker's name is for the broker's logs: a member is who it was only with a `group.instance.id` in the
+        address, and then its partitions wait for it, after `close` too, for the claim time.
     """
 
     def __init__(self, cluster: Cluster, holding: Holding) -> None:
@@ -84,17 +89,21 @@ class KafkaInlet:
         session = int(given) if given.isdecimal() else session
         self._settings: dict[str, str | int] = {
             "group.id": holding.group,
+            "client.id": holding.worker,
             "session.timeout.ms": session,
             "heartbeat.interval.ms": max(min(session // 4, 3000), 1),
             "max.poll.interval.ms": max(session, int(holding.claim_seconds * 1000)),
             # Per partition as well as in all: memory stays flat, whatever the lag.
+            "enable.partition.eof": "true",
             "queued.min.messages": 1000,
             "queued.max.messages.kbytes": 16_384,
             "fetch.max.bytes": 16 << 20,
+            # How long the reader rests once that much is there: by default longer than it lasts.
+            "fetch.queue.backoff.ms": 5,
         }
         self._alarm = Alarm()
         self._consumer = self._open()
-        self._subscribed = False
+        self._subscribed, self._joining = False, 0.0
         self._partitions = 0
         self._parts: dict[int, _Part] = {}
         self._paused = False
@@ -115,6 +124,8 @@ class KafkaInlet:
         """See `Inlet.tend`; a partition is owned once the raised token is committed."""
         self._ready()
         self._serve()
+        while not self._parts and self._alarm.error is None and time.monotonic() < self._joining:
+            self._read(0.05)  # a group takes a while to take a member in
         self._answering()
         self._settle()
         return {number: part.token for number, part in sorted(self._parts.items()) if part.token}
@@ -127,6 +138,11 @@ class KafkaInlet:
             part.rewind()
         self._pause(False)
         owned = dict(self._parts)
+        if any(not part.token for part in owned.values()):
+            # What is new has to be owned first, by `tend`.
+            time.sleep(max(min(seconds, 0.05), 0))
+            self._serve()
+            return []
         found: list[Message] = []
         size = 0
         while len(found) < most and size < _TAKEN_BYTES:
@@ -143,8 +159,8 @@ class KafkaInlet:
             left = end - time.monotonic()
             if not self._read(max(left, 0)) and left <= 0:
                 break
-            if self._ahead() > _AHEAD or any(owned.get(n) is not part for n, part in self._parts.items()):
-                break  # what is new has to be owned first, by `tend`
+            if any(owned.get(number) is not part for number, part in self._parts.items()):
+                break
         if not found:
             self._answering()
         # A partition may have been lost while the others were read.
@@ -174,7 +190,7 @@ class KafkaInlet:
             self._parts[number].given = given
 
     def lag(self) -> int | None:
-        """See `Inlet.lag`: by offsets, so marks of transactions count as well."""
+        """See `Inlet.lag`: by offsets, so marks of transactions among the messages count as well."""
         total = 0
         for number, part in self._parts.items():
             place = TopicPartition(self._cluster.topic, number)
@@ -184,16 +200,15 @@ class KafkaInlet:
                     low, high = ends(self._consumer, place)
             except KafkaException as error:
                 raise self._cluster.fault("a topic's end can't be read", error) from None
-            total += max(high - max(part.begun.at, low), 0) if part.token else 0
+            done = part.end >= high and not part.ahead and not part.given
+            total += 0 if done or not part.token else max(high - max(part.begun.at, low), 0)
         return total
 
     def close(self) -> None:
         """See `Inlet.close`; where the broker doesn't answer, it finds out by itself."""
         self._parts.clear()
-        try:
+        with suppress(TimeoutError, KafkaException):
             within(WAIT_SECONDS, self._consumer.close)
-        except (TimeoutError, KafkaException):
-            return
 
     def _open(self) -> Consumer:
         return self._cluster.consumer(self._settings, self._alarm)
@@ -203,7 +218,7 @@ class KafkaInlet:
             cluster = self._cluster
             self._partitions = cluster.partitions_of(self._consumer, cluster.topic, cluster.partitions)
             self._consumer.subscribe([cluster.topic], on_assign=self._gained, on_revoke=self._gone, on_lost=self._gone)
-            self._subscribed = True
+            self._subscribed, self._joining = True, time.monotonic() + _JOIN_SECONDS
 
     def _gained(self, _: Consumer, places: list[TopicPartition]) -> None:
         for place in places:
@@ -231,7 +246,7 @@ class KafkaInlet:
 
     def _fullest(self) -> _Part | None:
         """A partition of which there is something to take: first those with suspects."""
-        waiting = [part for part in self._parts.values() if part.next()]
+        waiting = [part for part in self._parts.values() if part.token and part.ahead]
         return next((part for part in waiting if part.begun.until > part.begun.at), waiting[0] if waiting else None)
 
     def _read(self, seconds: float) -> bool:
@@ -242,17 +257,24 @@ class KafkaInlet:
             raise self._broken(reason(error)) from None
         if record is None:
             return False
+        part = self._parts.get(_number(record))
         if (said := record.error()) is not None:
+            if said.code() == KafkaError._PARTITION_EOF:
+                if part is not None:
+                    part.end = record.offset() or 0
+                return True
             if said.code() in (*_LOST, KafkaError._MAX_POLL_EXCEEDED) and not said.fatal():
                 return True  # the group takes this member in again
             raise self._broken(said)
-        number, key = record.partition(), record.key()
-        if (part := self._parts.get(number if number is not None else -1)) is not None:
+        if part is not None:
+            key = record.key()
             name = key.decode("utf-8", "replace") if key is not None else None
-            part.ahead.append(Message(number or 0, str(record.offset()), record.value() or b"", name))
+            part.ahead.append(Message(_number(record), str(record.offset()), record.value() or b"", name))
         return True
 
     def _broken(self, error: KafkaError) -> BrokerError:
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            self._subscribed = False  # it is created anew
         if error.fatal():
             self.close()
             self._consumer, self._subscribed, self._paused = self._open(), False, False
@@ -297,6 +319,8 @@ class KafkaInlet:
         return part
 
     def _commit(self, states: Mapping[int, Begun], tokens: Mapping[int, int] | None = None) -> None:
+        if not states:
+            return
         tokens = tokens or {number: self._parts[number].token for number in states}
         offsets = [
             TopicPartition(self._cluster.topic, number, begun.at, f"{tokens[number]} {begun.encode()}")
@@ -326,6 +350,11 @@ class KafkaInlet:
         finally:
             self._committed.set()
         return next((answer.error for answer in answers if answer.error), None)
+
+
+def _number(record: Record) -> int:
+    number = record.partition()
+    return -1 if number is None else number
 
 
 def _split(messages: Sequence[Message]) -> dict[int, list[Message]]:

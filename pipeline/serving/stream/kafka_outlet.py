@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -23,16 +24,13 @@ class _Writer:
     refuses whatever this one still sends.
     """
 
-    def __init__(self, cluster: Cluster, partition: int, token: int) -> None:
+    def __init__(self, cluster: Cluster, source: str, partition: int, token: int) -> None:
         self.token = token
         self._cluster, self._partition = cluster, partition
-        # The same limit for all: what isn't sent by then is given up with its transaction.
-        limit = int(WAIT_SECONDS * 1000)
-        settings: Settings = {
-            "transactional.id": f"{cluster.identity}/{partition}",
-            "message.timeout.ms": limit,
-            "linger.ms": 0,
-        }
+        # Below the limit of a transaction, of 60 s, and above that of a call: the next one goes on with what is left.
+        limits: Settings = {"message.timeout.ms": 30_000, "linger.ms": 0}
+        name = f"{cluster.identity} {source} > {cluster.topic} {partition}"
+        settings: Settings = {"transactional.id": name, **limits}
         self._producer = cluster.producer(settings)
         self._state = "new"
         self._keys: list[str] = []
@@ -46,7 +44,8 @@ class _Writer:
     def settle(self) -> None:
         """End the transaction that an earlier call had to leave."""
         self.start()
-        if self._state == "open":
+        if self._state in ("open", "aborting"):
+            self._state = "aborting"
             self._producer.abort_transaction(WAIT_SECONDS)
             self._state, self._keys = "ready", []
         elif self._state == "committing":
@@ -77,9 +76,10 @@ class _Writer:
 
     def failed(self, error: KafkaError) -> bool:
         """Note what went wrong; whether the writer is of no more use."""
-        if error.txn_requires_abort():
-            self._state = "open"
-        return error.fatal() or error.code() in _FENCED or error.code() == KafkaError._STATE
+        astray = error.code() == KafkaError._STATE  # a record after a refused one, or else a fault of ours
+        if error.txn_requires_abort() or (astray and self._state == "open"):
+            self._state, astray = "open", False
+        return error.fatal() or astray or error.code() in _FENCED
 
     def forget(self) -> None:
         """The next results are others, whatever their keys."""
@@ -87,10 +87,11 @@ class _Writer:
 
     def close(self) -> None:
         """Let go; an open transaction is given up by the broker, or by the next writer."""
-        try:
-            within(WAIT_SECONDS, self._producer.close)
-        except (TimeoutError, KafkaException):
-            return
+        # Its own `close` warns where there is nothing to warn of; it also goes when nobody holds it any more.
+        held = [self._producer]
+        del self._producer
+        with suppress(TimeoutError):
+            within(WAIT_SECONDS, held.clear)
 
 
 class KafkaOutlet:
@@ -103,16 +104,16 @@ class KafkaOutlet:
     should it come as far as `own`, it fences the right owner, can begin nothing itself, and the owner gets a
     FencedError: it has to call `own` again.
 
-    Two streams, or two groups, that write to one topic need a `transactional.id` each in the address; with the same
-    one they fence each other.
-
     Parameters
     ----------
     cluster : Cluster
+    source : str
+        Names the stream and the group whose partitions are written. Writers of others are never fenced; workers of one
+        group have to name them alike, to the letter.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, source: str = "") -> None:
+        self._cluster, self._source = cluster, source
         self._asking = cluster.producer({})
         self._partitions = 0
         self._tokens: dict[int, int] = {}
@@ -173,7 +174,7 @@ class KafkaOutlet:
         if number not in self._tokens:
             raise FencedError(f"partition {number} isn't owned")
         if number not in self._writers:
-            self._writers[number] = _Writer(self._cluster, number, self._tokens[number])
+            self._writers[number] = _Writer(self._cluster, self._source, number, self._tokens[number])
         return self._writers[number]
 
     def _fault(self, number: int, error: Exception) -> Exception:
@@ -186,7 +187,8 @@ class KafkaOutlet:
             # A new writer would fence the right owner: only `own` makes one.
             self._writers.pop(number).close()
             self._tokens.pop(number)
-            return FencedError(f"another worker writes of partition {number}: {said.name()}")
+            if said.code() in _FENCED:
+                return FencedError(f"another worker writes of partition {number}")
         return self._cluster.fault("results can't be sent", said)
 
 
@@ -246,21 +248,25 @@ class KafkaDeadLetters:
 
     def _records(self) -> Iterator[Record]:
         # A group is never joined here: only a name is asked for.
-        reader = self._cluster.consumer({"group.id": "triage-dead", "queued.max.messages.kbytes": 16_384})
+        settings: Settings = {"group.id": "triage-dead", "queued.max.messages.kbytes": 16_384}
+        reader = self._cluster.consumer({**settings, "enable.partition.eof": "true", "fetch.wait.max.ms": 50})
         try:
             place = TopicPartition(self._topic, 0)
             low, end = ends(reader, place)
             place.offset = low
             reader.assign([place])
             quiet = monotonic() + WAIT_SECONDS
-            while reader.position([place])[0].offset < end > low:
-                record = reader.poll(0.2)
-                if record is not None and record.error() is None:
-                    quiet = monotonic() + WAIT_SECONDS
-                    if (record.offset() or 0) < end:
-                        yield record
-                elif monotonic() > quiet:
-                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            while (record := reader.poll(0.2)) is not None or monotonic() < quiet:
+                if record is None:
+                    continue
+                error, offset = record.error(), record.offset() or 0
+                if offset >= end or (error is not None and error.code() == KafkaError._PARTITION_EOF):
+                    return
+                if error is not None:
+                    raise KafkaException(error)
+                yield record
+                quiet = monotonic() + WAIT_SECONDS
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         except KafkaException as error:
             raise self._cluster.fault("dead letters can't be read", error) from None
         finally:

@@ -7,6 +7,7 @@ key or its position.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -23,6 +24,9 @@ SCHEMES = {
     "pipe": "lines",
 }
 """Scheme of a place → the module in this room that speaks to it."""
+
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s:,@\[\]]+)(:\d+)?"
+_HOSTS = re.compile(f"({_HOST}(,{_HOST})*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +293,10 @@ def parse_place(text: str, where: str) -> Place:
         raise InputError("not a stream", where=where, got=f"{parts.scheme}://", do=do)
     host = parts.netloc.rpartition("@")[2]  # of a cluster several, with commas between
     path = unquote(parts.path)
+    if not _HOSTS.fullmatch(host) or (parts.scheme != "file" and "@" in parts.path):
+        # What seems to be a host may be half a password: it isn't shown.
+        do = "write HOST:PORT, and in a password %2F for /, %3F for ?, %23 for #, %40 for @"
+        raise InputError("not an address", where=where, got=f"{parts.scheme}://…", do=do)
     shown = f"{parts.scheme}://{host}{path}"
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if name := options.get("stream"):

@@ -10,7 +10,8 @@ from pipeline.serving.stream.transport import FencedError, Holding, Result, open
 
 
 def work(source: str, target: str, point: str, alone: bool) -> None:
-    inlet = open_inlet(parse_place(source, "test"), Holding("group", str(os.getpid()), 6))
+    place = parse_place(source, "test")
+    inlet = open_inlet(place, Holding(place.path, str(os.getpid()), 6))
     outlet = open_outlet(parse_place(target, "test"))
     tokens = inlet.tend()
     while not tokens:

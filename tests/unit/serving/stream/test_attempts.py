@@ -50,6 +50,11 @@ def test_nothing_is_begun_past_a_suspect():
         Begun().begin(10, 12).begin(12, 13)
 
 
+def test_nothing_is_begun_that_is_done():
+    with pytest.raises(ValueError, match="9 is done"):
+        Begun(10, 10).begin(9, 11)
+
+
 def test_a_suspect_that_the_stream_has_dropped_is_passed_over():
     begun = Begun().begin(10, 14)
     assert begun.begin(12, 13) == Begun(12, 14, 2, 1)

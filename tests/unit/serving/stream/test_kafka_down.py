@@ -1,4 +1,4 @@
-"""Kafka away at the start or later: an error that says so, soon, and by itself all is well again. On librdkafka's mock."""
+"""Kafka (a mock of it) away at the start or later: an error says so, soon, and by itself all is well again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -60,22 +61,32 @@ def place(mock: MockKafka, topic: str = "in"):
     return parse_place(mock.url(topic, session__timeout__ms=1500), "test")
 
 
-def fails(call: Callable[[], object], mock: MockKafka) -> None:
-    with soon(), pytest.raises(BrokerError) as error:
-        call()
-    assert f"kafka://{mock.address}/" in str(error.value)
-    assert "do: " in str(error.value)
+def fail(mock: MockKafka, *calls: Callable[[], object]) -> None:
+    """Each of these calls says soon that the broker is away (side by side, as each takes its time)."""
+
+    def fails(call: Callable[[], object]) -> str:
+        with soon(), pytest.raises(BrokerError) as error:
+            call()
+        return str(error.value)
+
+    with ThreadPoolExecutor() as pool:
+        for said in pool.map(fails, calls):
+            assert f"kafka://{mock.address}/" in said
+            assert "do: " in said
 
 
 def test_a_broker_that_is_down_at_the_start_is_waited_for(mock):
     mock.crash()
     inlet, outlet = open_inlet(place(mock), Holding()), open_outlet(place(mock, "out"))
     dead, feed = open_dead(place(mock)), open_feed(place(mock))
-    fails(inlet.tend, mock)
-    fails(lambda: inlet.take(1, 0.1), mock)
-    fails(lambda: outlet.own({0: 1}), mock)
-    fails(lambda: feed.put([("1", b"one")]), mock)
-    fails(lambda: list(dead.letters()), mock)
+    fail(
+        mock,
+        inlet.tend,
+        lambda: outlet.own({0: 1}),
+        lambda: feed.put([("1", b"one")]),
+        lambda: list(dead.letters()),
+    )
+    fail(mock, lambda: inlet.take(1, 0.1))
     mock.start()
     mock.topic("in", 1)
     mock.topic("in.dead", 1)
@@ -103,10 +114,13 @@ def test_a_broker_that_goes_away_and_comes_back_empty_is_worked_with_again(mock)
     inlet.begin(messages)
     outlet.write([Result(0, "key", None, b"")])
     mock.crash()
-    fails(lambda: outlet.write([Result(0, "key 2", None, b"")]), mock)
-    fails(lambda: inlet.done(messages), mock)
-    fails(lambda: dead.add([Letter("code", 1, "0/1", "2026", None, b"")]), mock)
-    fails(inlet.tend, mock)
+    fail(
+        mock,
+        lambda: outlet.write([Result(0, "key 2", None, b"")]),
+        lambda: inlet.done(messages),
+        lambda: dead.add([Letter("code", 1, "0/1", "2026", None, b"")]),
+    )
+    fail(mock, inlet.tend)
     mock.start()
     for name in ("in", "in.dead", "out"):
         mock.topic(name, 1)
@@ -139,8 +153,7 @@ def test_a_broker_that_answers_nothing_holds_nobody_up(mock):
     outlet.own(tokens)
     messages = again(lambda: inlet.take(1, 0.5))
     mock.freeze()
-    fails(lambda: inlet.begin(messages), mock)
-    fails(lambda: outlet.write([Result(0, "key", None, b"")]), mock)
+    fail(mock, lambda: inlet.begin(messages), lambda: outlet.write([Result(0, "key", None, b"")]))
     with soon():
         inlet.close()
     mock.thaw()
@@ -149,15 +162,14 @@ def test_a_broker_that_answers_nothing_holds_nobody_up(mock):
 
 def test_a_client_that_finds_no_broker_says_nothing_on_stderr():
     code = (
-        "import time\n"
         "from pipeline.serving.stream.transport import *\n"
-        "place = parse_place('kafka://me:hush@127.0.0.1:9/in?security.protocol=SASL_PLAINTEXT&sasl.mechanism=PLAIN', '')\n"
+        "options = 'security.protocol=SASL_PLAINTEXT&sasl.mechanism=PLAIN'\n"
+        "place = parse_place('kafka://me:hush@127.0.0.1:9/in?' + options, '')\n"
         "feed, inlet = open_feed(place), open_inlet(place, Holding())\n"
-        "for call in (inlet.tend, lambda: feed.put([(None, b'')])):\n"
-        "    try: call()\n"
-        "    except Exception as error: print(type(error).__name__, error, repr(vars(inlet)))\n"
+        "try: inlet.tend()\n"
+        "except Exception as error: print(type(error).__name__, error, vars(inlet), vars(feed))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=40)
     assert done.stderr == ""
-    assert done.stdout.count("BrokerError") == 2
+    assert "BrokerError" in done.stdout
     assert "hush" not in done.stdout
