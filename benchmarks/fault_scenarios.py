@@ -151,17 +151,17 @@ def duplicates(stage: Stage) -> Row:
 
 def poison(stage: Stage) -> Row:
     """Tickets that raise, hang, exhaust the memory or kill, among good ones, before three workers."""
-    broker = RedisBroker(stage.desk.folder)
-    with stage.crew(broker, "--max-memory", 2560, patience=3.0, tries=3, TRIAGE_POISON="1") as crew:
-        them = stage.supply(0, least=400, broken=0) + poisons(("raise", "memory", "hang", "kill"), 3, tries=3)
-        stage.chance.shuffle(them)
-        feeder = Feeder(broker, them, stage.chance, preload=150)
-        with feeder:
-            for _ in range(3):
-                crew.start()
-            feeder.rest()
-        stage.counts["poisons"] += 12
-        return settled(stage, crew, them, "Redis: poison that raises, hangs, exhausts memory or kills")
+    return _poison(stage, RedisBroker(stage.desk.folder), "Redis: poison that raises, hangs, exhausts memory or kills")
+
+
+def file_poison(stage: Stage) -> Row:
+    """The same in a followed file."""
+    return _poison(stage, FileBroker(stage.desk.folder), "a followed file: the same poison")
+
+
+def kafka_poison(stage: Stage) -> Row:
+    """The same on the mock of Kafka."""
+    return _poison(stage, MockKafkaBroker(stage.desk.folder), "a mock of Kafka: the same poison")
 
 
 def workers(stage: Stage) -> Row:
@@ -275,6 +275,21 @@ def _kills(stage: Stage, broker: Broker, title: str, points: Sequence[str]) -> R
         return settled(stage, crew, feeder.sent, title)
 
 
+def _poison(stage: Stage, broker: Broker, title: str) -> Row:
+    each = 3 if stage.kills is None else stage.kills
+    with stage.crew(broker, "--max-memory", 2560, patience=3.0, tries=3, TRIAGE_POISON="1") as crew:
+        bad = poisons(("raise", "memory", "hang", "kill"), each, tries=3)
+        them = stage.supply(0, least=400, broken=0) + bad
+        stage.chance.shuffle(them)
+        feeder = Feeder(broker, them, stage.chance, preload=150)
+        with feeder:
+            for _ in range(3):
+                crew.start()
+            feeder.rest()
+        stage.counts["poisons"] += len(bad)
+        return settled(stage, crew, them, title)
+
+
 def _redis_stories(stage: Stage, kills: int, *, again: bool = False) -> Row:
     """Tickets, then rounds of events, with a history store and a ledger, and workers that are killed meanwhile."""
     rounds, base = stories(stage.desk, 60 + 2 * kills, stage.chance)
@@ -339,5 +354,7 @@ SCENARIOS: Mapping[str, Callable[[Stage], Row]] = {
     "frozen": frozen,
     "duplicates": duplicates,
     "poison": poison,
+    "file-poison": file_poison,
+    "kafka-poison": kafka_poison,
     "workers": workers,
 }

@@ -126,6 +126,15 @@ def test_what_a_dying_broker_may_have_taken_twice_may_be_there_twice_or_once() -
         assert judge(sent, Found(results, LETTERS[:1] * count, 0)).wrong == wrong
 
 
+def test_a_poison_that_nothing_but_its_bytes_names_has_a_row_that_names_no_ticket() -> None:
+    row = record(None, error="worker_died", queue_reason="fallback:worker_died")
+    sent = [Sent(b"%d" % n, f"poison-kill-{n}", None, ("worker_died",), (4, 4), 1, 1) for n in range(2)]
+    letters = [Letter(s.value, "worker_died", 4) for s in sent]
+    for count, wrong in ((0, {"missing": 2}), (1, {"missing": 1}), (2, {}), (3, {"unknown": 1})):
+        results = [keyed(row, str(n)) for n in range(count)]
+        assert judge(sent, Found(results, letters, 0)).wrong == wrong
+
+
 def test_the_driver_kills_at_every_named_moment_and_sends_every_poison() -> None:
     assert set(STREAM_POINTS) == set(POINTS)
     assert set(POISONS) == {"poison-raise", "poison-hang", "poison-memory", "poison-kill"}
