@@ -61,7 +61,7 @@ class Broker(Protocol):
         ...
 
     def written(self) -> int:
-        """About how many results are there."""
+        """A number that grows with the results."""
         ...
 
     def found(self) -> Found:
@@ -207,7 +207,7 @@ class FileBroker:
         return until > at
 
     def written(self) -> int:
-        return self._target.read_bytes().count(b"\n") if self._target.exists() else 0
+        return self._target.stat().st_size if self._target.exists() else 0
 
     def found(self) -> Found:
         data = self._target.read_bytes() if self._target.exists() else b""

@@ -41,6 +41,11 @@ class Place:
             return None
         return int(text.split()[0]) if text.split() else None
 
+    def owns(self) -> bool:
+        """Whether it has partitions, by what it told last."""
+        told = [e for e in self.events() if e["event"] in ("owns", "ready", "worker_died", "lost_a_partition")]
+        return bool(told and told[-1]["event"] == "owns" and told[-1]["partitions"])
+
     def events(self) -> list[dict[str, Any]]:
         """What it has told since it was started."""
         return _events(self.log)
