@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from pipeline.estimators.priority import PriorityModel
 from pipeline.estimators.scope import Scope
 from pipeline.estimators.topic import TopicModel
 from pipeline.features.build import Blocks, FeatureBuilder
+from pipeline.features.cache import RememberingEncoder
 from pipeline.features.encoder import encoder_from_state
 from pipeline.history.record import History
 from pipeline.routing import RoutingPolicy
@@ -152,6 +153,15 @@ class Scorer:
         """Score frame after frame; memory holds one at a time."""
         for frame in frames:
             yield self.score(frame, explain=explain)
+
+    def remembering(self, cache: Path | None = None) -> Scorer:
+        """The same scorer; a text that it has encoded, or that a cache of embeddings holds, isn't encoded again.
+
+        For runs that look at the same tickets as of several moments.
+        """
+        if (encoder := self.builder.encoder) is None:
+            return self
+        return replace(self, builder=self.builder.with_encoder(RememberingEncoder(encoder, cache)))
 
     def save(self, folder: Path, *, key: bytes | None = None) -> Scorer:
         """Write the folder, whole or not at all; returns this scorer with its version."""

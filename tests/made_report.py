@@ -14,7 +14,7 @@ from pipeline.pages import figures as f
 from pipeline.pages import findings as d
 from pipeline.pages import knowledge as k
 from pipeline.pages import report as r
-from pipeline.pages.articles import Articles
+from pipeline.pages.articles import Articles, Inner, Replies
 
 MONTHS = tuple(f"{2023 + i // 12}-{i % 12 + 1:02d}" for i in range(30))
 
@@ -41,6 +41,13 @@ def _articles(draw: np.random.Generator) -> Articles:
     ece = f.Estimate(0.031, 0.02, 0.05)
     calibration = f.Calibration("the first suggestion was cited", ece, bins)
     return Articles(802, 3, 0.02, 0.31, (*metrics, f.Metric("ECE", ece)), calibration)
+
+
+def _replies(draw: np.random.Generator) -> Replies:
+    bins = tuple(f.Bin(p, min(1.0, p + 0.05 * draw.normal()), 20) for p in (0.6, 0.75, 0.9))
+    calibration = f.Calibration("the suggested reply was right", f.Estimate(0.05, 0.02, 0.09), bins)
+    right, similar = f.Estimate(0.79, 0.7, 0.87), f.Estimate(0.41, 0.38, 0.44)
+    return Replies(1_313, 0.08, "both were answered by the same article", 60, 780, right, similar, calibration)
 
 
 def _gaps() -> k.Gaps:
@@ -76,6 +83,11 @@ def made_up(*, synthetic: bool = True) -> r.Report:
         promise=_promise(draw),
         routing=_routing(draw),
         articles=_articles(draw),
+        replies=_replies(draw),
+        inner=(
+            Inner("articles", "Articles: better than the baseline", 431, (("recall@1", 0.484), ("MRR", 0.611))),
+            Inner("replies", "No replies: 12 tickets to learn from, 150 are needed"),
+        ),
         gaps=_gaps(),
         stale=_stale(),
         taxonomy=_taxonomy(draw),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli.score import read_key
+from pipeline.cli.score import LEDGER, kept_in, none_lost, read_key
 from pipeline.cli.terminal import console
 from pipeline.errors import RefusedError
 
@@ -54,6 +54,7 @@ _AsOf = Annotated[
         help="The moment from which the world is seen: ISO 8601, UTC without an offset; `now`.",
     ),
 ]
+_LEDGER = f"{LEDGER} Only the changes are kept, as the scorer itself says them."
 _Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
 _Key = Annotated[Path | None, typer.Option("--key-file", metavar="PATH", help="A file whose bytes sign the scorer.")]
 
@@ -78,14 +79,17 @@ def rescore(
         Literal["text", "json"], typer.Option(help="How the run is told on standard error: for people, or a JSON line.")
     ] = "text",
     key_file: _Key = None,
+    ledger: Annotated[str | None, typer.Option("--ledger", metavar="URL", help=_LEDGER)] = None,
 ) -> None:
     """Score the open tickets again, and tell only the changes that matter (settings: `rescore`).
 
     What a person has set in the helpdesk, a priority or a queue, is never told otherwise. Each file appears whole or
-    not at all. Exit codes: 0 done; 1 more refused than --max-refused (everything is written); 2 usage or input error.
+    not at all. Exit codes: 0 done; 1 more refused than --max-refused, or decisions that couldn't be kept (everything is
+    written); 2 usage or input error.
     """
     from pipeline.scorer import Scorer
     from pipeline.serving.intake import open_intake
+    from pipeline.serving.ledgered import nowhere
     from pipeline.serving.past import open_past
     from pipeline.serving.rescore import rescore_file
     from pipeline.serving.rescored import Targets
@@ -97,11 +101,15 @@ def rescore(
     settings = loaded.settings
     intake = open_intake(tickets, mapping=mapping, max_characters=settings.tickets.max_characters)
     targets = Targets(None if out == "-" else Path(out), scored_out, summary, force)
-    with open_past(history, settings) as past:
+    with (
+        open_past(history, settings) as past,
+        kept_in(ledger, Path(out).parent, settings, history=True, door="rescore") as keeping,
+    ):
         assert past is not None  # a place was named
         told = rescore_file(
-            intake, scored, loaded, past, targets, sys.stdout.buffer, moment=moment, now=now, settings=settings.rescore
-        )
+            intake, scored, loaded, past, targets, sys.stdout.buffer,
+            moment=moment, now=now, settings=settings.rescore, keep=keeping or nowhere,
+        )  # fmt: skip
     typer.echo(json.dumps(asdict(told)) if log == "json" else _told(told), err=True)
     of = max(told.open, told.refused_rows)  # records of nobody knows which ticket are refused beside the open ones
     if told.refused_rows > max_refused * max(of, 1):
@@ -111,6 +119,7 @@ def rescore(
             got=", ".join(f"{code} {count}" for code, count in told.refused.items()),
             do="mend the input, or allow more with --max-refused; the output is written",
         )
+    none_lost(told.ledger)
 
 
 def order(
@@ -171,7 +180,7 @@ def follow(
 
     now = datetime.now(UTC)
     moment = read_moment(as_of, "--as-of", now=now)
-    loaded = Scorer.load(scorer, key=read_key(key_file))
+    loaded = Scorer.load(scorer, key=read_key(key_file)).remembering()
     intake = open_intake(tickets, mapping=mapping, max_characters=loaded.settings.tickets.max_characters)
     with open_past(history, loaded.settings) as past:
         assert past is not None  # a place was named
@@ -218,6 +227,7 @@ def _told(told: Summary) -> str:
         *(f"{count:,} keep the {name} that a person set" for name, count in told.kept.items() if count),
         f"{told.refused_rows:,} refused" if told.refused_rows else "",
         f"{told.missing:,} open tickets aren't among TICKETS" if told.missing else "",
+        *(f"decisions {where} {count:,}" for where, count in (told.ledger or {}).items()),
     ]
     return ", ".join(part for part in parts if part)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,7 +78,7 @@ def score(
     intake = open_intake(source, mapping=mapping, batch_rows=batch_rows, max_characters=limit)
     with (
         open_past(history, loaded.settings) as past,
-        _kept(ledger, Path(target).parent, loaded.settings, history=history is not None) as keeping,
+        kept_in(ledger, Path(target).parent, loaded.settings, history=history is not None) as keeping,
         shown(log) as report,
     ):
         seeing, keep = Remembering(loaded, past, moment), keeping or nowhere
@@ -93,14 +93,16 @@ def score(
 
 
 @contextmanager
-def _kept(url: str | None, folder: Path, settings: Params, *, history: bool) -> Iterator[Ledgered | None]:
+def kept_in(
+    url: str | None, folder: Path, settings: Params, *, history: bool, door: str = "batch"
+) -> Iterator[Ledgered | None]:
     """The ledger of the run; None without one. What still waits beside it in the end is said."""
     from pipeline.serving.ledgered import open_ledgered
 
     if url is None:
         yield None
         return
-    keeping = open_ledgered(url, folder, settings, history=history)
+    keeping = open_ledgered(url, folder, settings, history=history, door=door)
     try:
         yield keeping
     finally:
@@ -151,6 +153,11 @@ def _judge(ended: Summary, max_refused: float) -> None:
             got=codes,
             do="look at OUT.rejects.jsonl and mend the input, or allow more with --max-refused; the output is written",
         )
-    if lost := (ended.ledger or {}).get("lost"):
-        do = "mend both, and score the file again; the output is written"
+    none_lost(ended.ledger)
+
+
+def none_lost(kept: Mapping[str, int] | None) -> None:
+    """Exit 1 where decisions are neither in the ledger nor in its spool."""
+    if lost := (kept or {}).get("lost"):
+        do = "mend both, and give the same command again; the output is written"
         raise RefusedError("neither the ledger nor its spool could take some decisions", got=f"{lost:,} lost", do=do)

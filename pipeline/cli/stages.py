@@ -57,18 +57,21 @@ def run(
     better.
     """
     from pipeline.artifact import check_target
+    from pipeline.training.report_files import check_folder
     from pipeline.training.report_of_run import report_of_run
     from pipeline.training.run import replace_if_better
     from pipeline.training.run import run as run_all
 
+    page = scorer.with_name(f"{scorer.name}.report")
     check_target(scorer)  # before the training, not after it
+    check_folder(page, "report")
     settings = settings_of(params)
     say = _say()
     feedback = _feedback(ledger)
     ran = run_all(raw, settings, test_from=_moment(test_from, "--test-from"), feedback=feedback, say=say)
     replaced = replace_if_better(ran, raw, scorer, key=_key(key_file), feedback=feedback, say=say)
     report = report_of_run(replaced)
-    _publish(report, scorer.with_name(f"{scorer.name}.report"))
+    _publish(report, page)
     typer.echo(f"scorer {replaced.scorer.version}: {scorer}")
     _track_training(replaced, scorer, settings)
 
@@ -161,18 +164,23 @@ def assemble(
     settings = settings_of(params)
     rows, blocks, trained = Prepared.load(prepared), Featurized.load(features, settings), load_all(models)
     made = stage(rows, blocks, trained, settings).save(scorer, key=_key(key_file))
-    ran = Ran(rows, blocks, without_articles(trained), made)
+    ran = Ran(rows, blocks, without_articles(trained), made, trained.get("article"))
     _publish(report_of_run(ran), scorer.with_name(f"{scorer.name}.report"))
     _track_training(ran, scorer, settings)
     typer.echo(f"scorer {made.version}: {scorer}")
 
 
 def evaluate(raw: _Raw, scorer: _Scorer, out: _Out, key_file: _Key = None) -> None:
-    """Stage 5: run the scorer on rows that it wasn't trained on, beside baselines; a report page and a model card."""
+    """Stage 5: run the scorer on rows that it wasn't trained on, beside baselines; a report page and a model card.
+
+    A page in DIR that is no report is never replaced.
+    """
     from pipeline.scorer import Scorer
     from pipeline.tracking.runs import track_evaluation, why_untracked
     from pipeline.training.evaluate import evaluate as stage
+    from pipeline.training.report_files import check_folder
 
+    check_folder(out, "report")
     loaded = Scorer.load(scorer, key=_key(key_file))
     say = _say()
     report = stage(raw, loaded, where=scorer, say=say)
@@ -206,14 +214,15 @@ def backtest(
 
     The tickets that the scorer wasn't trained on arrive again when they did, and N hands take them. A page in DIR shows
     waiting times of what turned out urgent, missed deadlines, the price that the rest pays, and what is assumed;
-    DIR/backtest.json holds the numbers.
+    DIR/backtest.json holds the numbers. A page in DIR that is no backtest is never replaced.
     """
     from pipeline.scorer import Scorer
     from pipeline.training.backtest import Window
     from pipeline.training.backtest import backtest as replay
-    from pipeline.training.report_files import replay_files
+    from pipeline.training.report_files import check_folder, replay_files
     from pipeline.training.tables import replayed
 
+    check_folder(out, "backtest")
     window = Window(_moment(since, "--from"), _moment(until, "--to"))
     loaded = Scorer.load(scorer, key=_key(key_file))
     found = replay(raw, loaded, hands=hands, window=window, handling_hours=handling, where=scorer, say=_say())

@@ -77,6 +77,7 @@ def stream(
     if lacking := [name for name, value in given.items() if not value]:
         raise InputError("an option is missing", where=", ".join(lacking), do="see `triage stream --help`")
     places = parse_place(str(source), "--from"), parse_place(str(target), "--to")
+    address = None if metrics is None else _address(metrics)
     from pipeline.serving.stream.watching import watched
 
     tell, worker = teller(log), uuid.uuid4().hex[:12]
@@ -127,10 +128,10 @@ def stream(
         signal.signal(number, lambda *_: work.stop.set())
     signal.signal(signal.SIGHUP, lambda *_: setattr(work.renewing, "asked", True))
     with ExitStack() as stack:
-        if metrics is not None:
+        if address is not None:
             from pipeline.serving.stream.metrics import serve_metrics
 
-            port, end = serve_metrics(*_address(metrics), tally, scoring)
+            port, end = serve_metrics(*address, tally, scoring)
             stack.callback(end)
             tell("metrics", port=port)
         work.run()

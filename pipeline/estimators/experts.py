@@ -43,6 +43,11 @@ class Settings:
     width: float = 1.0
     ridge: float = 0.5
 
+    def of(self, name: View) -> tuple[float, ...]:
+        """Those that a view is fitted with."""
+        own = {"kernel": (self.width, self.ridge), "meaning": (self.logistic,)}
+        return own.get(name, (self.margins, self.evenness))
+
 
 @dataclass(frozen=True)
 class Expert:

@@ -16,6 +16,9 @@ MAX_CATEGORY = 250
 MAX_BINS = 255
 """So many values of a column a histogram tells apart."""
 
+FEWEST_FOR_THREADS = 200_000
+"""With fewer rows trees grow on one thread: others mostly wait for each other, and turn in circles while they do."""
+
 _ARRAYS = ("feature", "threshold", "left", "right", "value", "mean", "missing_left", "category", "roots", "bitsets")
 
 
@@ -71,6 +74,7 @@ class Trees:
             Of `HistGradientBoostingClassifier`.
         """
         from sklearn.ensemble import HistGradientBoostingClassifier
+        from threadpoolctl import threadpool_limits
 
         # constant columns would only take the places of others where each split sees a share of the columns
         kept = np.flatnonzero([_varies(table[:, j]) for j in range(table.shape[1])])
@@ -87,7 +91,8 @@ class Trees:
         )
         # Codes are already whole numbers 0 … 250, which is what the model's own encoder would make of them; columns
         # whose codes have gaps are given a row for each code's place by that encoder, so places are kept here.
-        model.fit(table, outcome, sample_weight=weights)
+        with threadpool_limits(1 if len(table) < FEWEST_FOR_THREADS else None, user_api="openmp"):
+            model.fit(table, outcome, sample_weight=weights)
         places = {int(kept[j]): codes for j, codes in _category_places(model, table, categorical).items()}
         return cls._from_model(model, places, kept, {int(kept[j]): e for j, e in edges.items()})
 

@@ -1,4 +1,4 @@
-"""The embedding cache: vectors by text hash and encoder identity; a second training encodes only what is new."""
+"""The embedding cache: vectors by text hash and encoder identity; what was encoded once isn't encoded again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.artifact import State
 from pipeline.features.encoder import Encoder
 
 Progress = Callable[[int, int], None]
@@ -25,16 +26,57 @@ def encode_cached(
 
     The cache is one append-only pair of files per encoder identity: SHA-256 digests of texts, and vectors.
     """
+    return _cached(encoder, texts, cache, None, progress, chunk)
+
+
+class RememberingEncoder:
+    """An encoder that encodes a text once, however often it is looked at; with a cache, also what others encoded.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Isn't opened before it meets a text that nobody knows.
+    cache : Path, optional
+        As of `encode_cached`. It is read once: a run looks at the same texts again and again.
+    """
+
+    def __init__(self, encoder: Encoder, cache: Path | None = None) -> None:
+        self.encoder, self.cache, self.identity = encoder, cache, encoder.identity
+        self._known: dict[bytes, np.ndarray] | None = None
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of unit length, as the encoder makes them."""
+        if not texts:
+            return self.encoder.encode(texts)
+        if self._known is None:
+            self._known = _VectorStore(self.cache, self.identity).read() if self.cache is not None else {}
+        return _cached(self.encoder, texts, self.cache, self._known)
+
+    def state(self) -> State:
+        """What is stored of the encoder."""
+        return self.encoder.state()
+
+
+def _cached(
+    encoder: Encoder,
+    texts: Sequence[str],
+    cache: Path | None,
+    known: dict[bytes, np.ndarray] | None,
+    progress: Progress | None = None,
+    chunk: int = 1024,
+) -> np.ndarray:
+    """Vectors of the texts; `known` is what was read of the cache, and takes in what is new."""
     digests = [hashlib.sha256(t.encode("utf-8", "surrogatepass")).digest() for t in texts]
     store = _VectorStore(cache, encoder.identity) if cache is not None else None
-    known = store.read() if store else {}
+    if known is None:
+        known = store.read() if store else {}
     fresh = {d: t for d, t in zip(digests, texts, strict=True) if d not in known}
     # Longest first: batches of like length waste no padding, and memory peaks at once rather than at the end.
     todo = sorted(fresh, key=lambda d: -len(fresh[d]))
     for start in range(0, len(todo), chunk):
         part = todo[start : start + chunk]
         vectors = encoder.encode([fresh[d] for d in part])
-        known |= dict(zip(part, vectors, strict=True))
+        known.update(zip(part, vectors, strict=True))
         if store:
             store.append(part, vectors)
         if progress:

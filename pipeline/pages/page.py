@@ -25,29 +25,36 @@ SHOWN = {"suspects": 40, "ids": 5, "classes": 12, "alive": 30, "dead": 15, "slic
 """How many entries of a list stand on the page before the rest is folded away or counted."""
 
 
+def generator(kind: str) -> str:
+    """What a page says of its maker and its kind: by it a file that may be replaced is known."""
+    return f"triage {kind}"
+
+
 def render(report: Report) -> str:
     """The page, as text in UTF-8.
 
     Everything that comes from outside (labels, queues, ids, columns) is escaped; no style or script but our own may
     run (a content security policy names the style sheet's hash).
     """
-    return _filled("report.html.j2", report=report)
+    return _filled("report.html.j2", "report", report=report)
 
 
 def render_replay(replay: Replay) -> str:
     """The page of a backtest; what `render` promises holds for it too."""
-    return _filled("backtest.html.j2", replay=replay, summary=summary(replay), cautions=cautions(replay))
+    told = {"summary": summary(replay), "cautions": cautions(replay)}
+    return _filled("backtest.html.j2", "backtest", replay=replay, **told)
 
 
 def render_knowledge(knowledge: Knowledge) -> str:
     """The page of `triage articles`; what `render` promises holds for it too."""
-    return _filled("knowledge.html.j2", knowledge=knowledge)
+    return _filled("knowledge.html.j2", "articles", knowledge=knowledge)
 
 
-def _filled(template: str, **values: Any) -> str:
+def _filled(template: str, kind: str, **values: Any) -> str:
     style = _resource("report.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _environment().get_template(template).render(**values, style=Markup(style), style_hash=digest)
+    values |= {"style": Markup(style), "style_hash": digest, "generator": generator(kind)}
+    return _environment().get_template(template).render(**values)
 
 
 def baseline_names(report: Report) -> list[str]:

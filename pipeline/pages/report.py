@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.pages.articles import Articles
+from pipeline.pages.articles import Articles, Inner, Replies
 from pipeline.pages.figures import (
     Calibration,
     ClassFigures,
@@ -154,6 +154,8 @@ class Report:
     promise: Promise | None = None
     routing: tuple[Queue, ...] | None = None
     articles: Articles | None = None
+    replies: Replies | None = None
+    inner: tuple[Inner, ...] = ()
     gaps: Gaps | None = None
     stale: Stale | None = None
     taxonomy: Taxonomy | None = None

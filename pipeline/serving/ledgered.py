@@ -1,4 +1,4 @@
-"""What a batch says goes into the ledger, chunk by chunk; while that is away, into a spool beside it."""
+"""What a run over files says goes into the ledger, chunk by chunk; while that is away, into a spool beside it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def nowhere(tickets: pd.DataFrame, scored: pd.DataFrame, moment: datetime) -> Co
 
 @dataclass(frozen=True)
 class Ledgered:
-    """A ledger as a batch writes it.
+    """A ledger as a run over files writes it.
 
     Attributes
     ----------
@@ -39,18 +39,21 @@ class Ledgered:
         The scorer's: `ledger`, and who counts as one customer.
     history : bool
         Whether the tickets are looked up in a history.
+    door : str
+        Who asks: `batch` or `rescore`.
     """
 
     journal: Journal
     settings: Params
     history: bool
+    door: str = DOOR
 
     def __call__(self, tickets: pd.DataFrame, scored: pd.DataFrame, moment: datetime) -> Counts:
         """Keep the decisions of a chunk, and what an earlier one had to leave in the spool."""
         made = decisions_of(
             tickets,
             scored,
-            door=DOOR,
+            door=self.door,
             decided_at=moment,
             settings=self.settings.ledger,
             people=self.settings.history,
@@ -90,8 +93,8 @@ class Ledgered:
         return "" if self.journal.fault is None else self.journal.fault.what
 
 
-def open_ledgered(url: str, folder: Path, settings: Params, *, history: bool) -> Ledgered:
-    """The ledger of a batch; one that is away for now is no error.
+def open_ledgered(url: str, folder: Path, settings: Params, *, history: bool, door: str = DOOR) -> Ledgered:
+    """The ledger of a run; one that is away for now is no error.
 
     Parameters
     ----------
@@ -103,4 +106,4 @@ def open_ledgered(url: str, folder: Path, settings: Params, *, history: bool) ->
     StoreError
         An unknown kind of URL, a folder that isn't there, an extra that isn't installed.
     """
-    return Ledgered(Journal(open_ledger(url, lazily=True), spool_of(url, folder)), settings, history)
+    return Ledgered(Journal(open_ledger(url, lazily=True), spool_of(url, folder)), settings, history, door)

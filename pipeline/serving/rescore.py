@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ from pipeline.config import Rescore
 from pipeline.errors import ScorerError
 from pipeline.serving.changes import COLUMNS, FIELDS, changed_fields, with_people
 from pipeline.serving.intake import Intake
+from pipeline.serving.ledgered import Keep, nowhere
 from pipeline.serving.past import Past, as_asked
 from pipeline.serving.people import TRACKS, set_by_people
 from pipeline.serving.rescored import Rescored, Summary, Targets, publish
@@ -41,6 +43,7 @@ def rescore_file(
     moment: pd.Timestamp,
     now: datetime,
     settings: Rescore,
+    keep: Keep = nowhere,
 ) -> Summary:
     """Go over the open tickets and write what changed: the changes first, the state last, each whole or not at all.
 
@@ -55,7 +58,9 @@ def rescore_file(
     moment : Timestamp
         As of when (aware).
     now : datetime
-        The moment of the run, for times that lie in the future.
+        The moment of the run, for times that lie in the future, and for the ledger.
+    keep : callable
+        Takes the decisions of the tickets that changed: the others were told to nobody.
 
     Raises
     ------
@@ -66,8 +71,8 @@ def rescore_file(
         drafts = {p: stack.enter_context(claimed(p)).copy for p in (targets.changes, targets.state) if p is not None}
         found = rescore(intake, read_scored(scored), scorer, past, moment=moment, now=now, settings=settings)
         intake.check_unchanged()
-        publish(found, targets, drafts, stream, levels=scorer.levels)
-    return found.summary
+        decided = dict if found.changes.empty else partial(keep, found.tickets, found.said, now)
+        return publish(found, targets, drafts, stream, levels=scorer.levels, keep=decided)
 
 
 def rescore(
@@ -87,7 +92,7 @@ def rescore(
         _changes(rows.assign(as_of=moment.as_unit("us")), last, scorer, past, told, settings)
         for rows in _open_rows(intake.read(now), is_open, told)
     ]
-    changes = _joined(parts, COLUMNS)
+    changes = _joined([p.told for p in parts], COLUMNS)
     counts = told.counts
     summary = Summary(
         scorer_version=scorer.version,
@@ -104,7 +109,17 @@ def rescore(
         refused_rows=sum(told.refused.values()),
         refused=dict(sorted(told.refused.items())),
     )
-    return Rescored(changes, _merged(last, changes), summary)
+    tickets, said = (_below(frames) for frames in ([p.tickets for p in parts], [p.said for p in parts]))
+    return Rescored(changes, _merged(last, changes), summary, tickets, said)
+
+
+@dataclass(frozen=True)
+class _Changes:
+    """Row for row: the tickets that changed, what the scorer says, and what is told."""
+
+    tickets: pd.DataFrame
+    said: pd.DataFrame
+    told: pd.DataFrame
 
 
 @dataclass
@@ -136,7 +151,7 @@ def _open_rows(frames: Iterable[pd.DataFrame], is_open: set[str], told: _Told) -
 
 def _changes(
     rows: pd.DataFrame, last: pd.DataFrame, scorer: AsOfScores, past: Past, told: _Told, settings: Rescore
-) -> pd.DataFrame:
+) -> _Changes:
     """The changes among some open tickets."""
     history = past.read(as_asked(rows, scorer.queue_column))
     scored = scorer.score(rows, history=history)
@@ -157,8 +172,14 @@ def _changes(
     told.counts["unchanged"] += int((good & ~changed).sum())
     told.counts["new"] += int((changed & before["ticket_id"].isna().to_numpy(bool)).sum())
     named: pd.DataFrame = now.assign(changed=pd.Series(names, index=now.index, dtype="object"))
-    written: pd.DataFrame = named[changed]
-    return written
+    return _Changes(rows[changed], scored[changed], named[changed])
+
+
+def _below(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames one below the other; without columns where there is none."""
+    filled = [frame for frame in frames if len(frame)]
+    below: pd.DataFrame = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+    return below
 
 
 def _joined(parts: Sequence[pd.DataFrame], columns: Columns) -> pd.DataFrame:

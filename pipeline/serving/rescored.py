@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +15,7 @@ from pipeline.serving import sink
 from pipeline.serving.batch import check_output
 from pipeline.serving.changes import COLUMNS
 from pipeline.serving.intake import Intake
+from pipeline.serving.ledgered import Counts
 from pipeline.serving.publish import side_files, write_summary
 from pipeline.serving.work import sync, writing
 from pipeline.tickets import schema
@@ -47,6 +48,8 @@ class Summary:
     refused_rows : int
     refused : dict of str to int
         Open tickets that can't be scored, and records of nobody knows which ticket, by their codes.
+    ledger : dict of str to int or None
+        Where the decisions of the changes are (`ledgered.Counts`); None without a ledger.
     """
 
     scorer_version: str
@@ -62,6 +65,7 @@ class Summary:
     kept: dict[str, int]
     refused_rows: int
     refused: dict[str, int]
+    ledger: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,15 @@ class Rescored:
     state : DataFrame
         `schema.SCORED`: the newest line of every ticket, changed or not; those that are new come last.
     summary : Summary
+    tickets, said : DataFrame
+        Row for row with the changes: the tickets, and what the scorer itself says of them, whatever a person has set.
     """
 
     changes: pd.DataFrame
     state: pd.DataFrame
     summary: Summary
+    tickets: pd.DataFrame
+    said: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -124,8 +132,14 @@ class Targets:
 
 
 def publish(
-    found: Rescored, targets: Targets, drafts: dict[Path, Path], stream: BinaryIO, *, levels: Sequence[str]
-) -> None:
+    found: Rescored,
+    targets: Targets,
+    drafts: dict[Path, Path],
+    stream: BinaryIO,
+    *,
+    levels: Sequence[str],
+    keep: Callable[[], Counts] = dict,
+) -> Summary:
     """Write everything, the state last; nothing gets its name before all of it is on the disk.
 
     Parameters
@@ -136,6 +150,14 @@ def publish(
         Gets the changes as JSON lines where they have no file.
     levels : sequence of str
         The scorer's priority levels.
+    keep : callable
+        Takes the decisions once the files are on the disk, before anybody is told of a change: so what was told is in
+        the ledger, whenever the run is cut off.
+
+    Returns
+    -------
+    Summary
+        With what `keep` says.
 
     Raises
     ------
@@ -149,14 +171,16 @@ def publish(
             rows, columns = files[path]
             handle.write(sink.whole(rows, sink.format_of(path), levels, columns))
             sync(handle)
+    summed = replace(found.summary, ledger=keep() or None)
     if targets.changes is None:
         _send(sink.whole(found.changes, sink.Format("jsonl"), levels, COLUMNS), stream)
     if (summary := targets.summary or _beside(targets.changes)) is not None:
-        write_summary(found.summary, summary)
+        write_summary(summed, summary)
     for path, draft in drafts.items():
         with writing(path.parent):
             draft.replace(path)
             sync_folder(path.parent)
+    return summed
 
 
 def _send(data: bytes, stream: BinaryIO) -> None:

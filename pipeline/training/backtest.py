@@ -21,7 +21,7 @@ from pipeline.scorer import Scorer
 from pipeline.sources.raw import Raw, load_raw, relabel
 from pipeline.training.backtest_words import command, costs, left_out_note, stated
 from pipeline.training.curves import Floats, Integers
-from pipeline.training.served import serve
+from pipeline.training.served import remembering, serve
 from pipeline.training.simulate import Choice, compare
 from pipeline.training.unseen import Unseen, require, unseen
 from pipeline.training.urgent import Urgent, urgent_of
@@ -202,7 +202,7 @@ def _desk(raw: Raw, found: Unseen, scorer: Scorer, say: Say) -> _Desk:
     if scorer.builder.as_of is not None:
         history = record(raw.tickets, raw.events, outcomes, definitions, settings.history).by_ticket()
     fresh = found.tickets.drop(columns="as_of", errors="ignore")  # as of their arrival
-    scored = serve(scorer, fresh, history=history, say=say).scored
+    scored = serve(remembering(scorer), fresh, history=history, say=say).scored
     created, calendar = moments(found.parsed["created_at"]), Calendar.of(settings.sla)
     arrivals = calendar.elapsed(created[:1], created)
     warm = min(WARM_UP_HOURS, WARM_UP_SHARE * float(created[-1] - created[0]) / HOUR)

@@ -15,10 +15,11 @@ from pipeline.estimators.members import CANDIDATES, Weighted, possible, weighted
 from pipeline.features.build import Blocks
 from pipeline.training import courses
 from pipeline.training.courses import InnerCourse
+from pipeline.training.fits import Say
 from pipeline.training.metrics import ranking_metrics
 from pipeline.training.snapshots import Snapshots
 from pipeline.training.split import Fold, Plan
-from pipeline.training.topics import Inner, Say
+from pipeline.training.topics import Inner
 
 LATE = 0.2
 """Where rows near the cut weigh so much more or less than 1, outcomes come late: the newest known ones are no sample of

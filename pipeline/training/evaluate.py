@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.history.definitions import OUT_OF_SCOPE, Definition, source_columns
 from pipeline.history.record import History, record
-from pipeline.pages.articles import Articles
+from pipeline.pages.articles import Articles, Replies
 from pipeline.pages.findings import ClassWords, DataNotes
 from pipeline.pages.report import Fit, Header, ModelReport, Report
 from pipeline.scorer import Scorer
@@ -28,8 +28,9 @@ from pipeline.training.leak import Facts, leak
 from pipeline.training.looked import MODEL_NAMES, Context, Looked
 from pipeline.training.looks import of_served
 from pipeline.training.realised import Routed, realised, right_queue, routed, working_point
+from pipeline.training.replied import beside_settled
 from pipeline.training.report_files import report_files
-from pipeline.training.served import Served, serve
+from pipeline.training.served import Served, remembering, serve
 from pipeline.training.stale import stale_of
 from pipeline.training.telling_words import class_words, documents, spoken_of
 from pipeline.training.unseen import Unseen, lesson_rows, require, unseen
@@ -71,7 +72,7 @@ def evaluate(raw: Path | Raw, scorer: Scorer, *, where: Path | None = None, say:
     InputError
         Every ticket with an outcome is one that the scorer was trained on.
     """
-    given = load_raw(raw) if isinstance(raw, Path) else raw
+    given, scorer = load_raw(raw) if isinstance(raw, Path) else raw, remembering(scorer)
     found = unseen(given, [scorer])
     require(found, where)
     say(f"{len(found.tickets):,} tickets to look at")
@@ -97,6 +98,7 @@ def evaluate(raw: Path | Raw, scorer: Scorer, *, where: Path | None = None, say:
         promise=promise,
         routing=notes.queues(served.scored),
         articles=_articles(bench, outcomes),
+        replies=_replies(bench, outcomes),
         gaps=None if scorer.models.articles is None else gaps_among(found.parsed, served.scored, facts, scorer),
         stale=None if given.articles.empty else stale_of(facts, given.articles, scorer.settings.history),
         drift=moved,
@@ -139,6 +141,17 @@ def _articles(bench: _Bench, outcomes: pd.DataFrame) -> Articles | None:
     if found is not None:
         figures = ", ".join(f"{m.name} {m.scorer.value:.3f}" for m in found.metrics if m.scorer.value is not None)
         bench.say(f"articles: on {found.tickets:,} tickets {figures}")
+    return found
+
+
+def _replies(bench: _Bench, outcomes: pd.DataFrame) -> Replies | None:
+    """Replies and similar tickets beside what settled the tickets; None where there are none, or too few to judge."""
+    if bench.scorer.models.replies is None:
+        return None
+    found = beside_settled(bench.served.scored, outcomes, seed=bench.scorer.settings.seed)
+    if found is not None:
+        shown = "too few to judge" if found.right.value is None else f"right {found.right.value:.3f}"
+        bench.say(f"replies: shown for {found.shown:.1%}, {shown}; similar tickets right {found.similar.value:.3f}")
     return found
 
 

@@ -10,9 +10,10 @@ from pipeline.calibration import fit_temperature
 from pipeline.config import Priority
 from pipeline.estimators.priority import DECISIONS, PriorityModel, View, decide
 from pipeline.features.build import Blocks
+from pipeline.training.fits import Say
 from pipeline.training.metrics import code_metrics, rank_metrics
 from pipeline.training.split import Fold, Plan
-from pipeline.training.topics import Inner, Say
+from pipeline.training.topics import Inner
 
 DECISION_WORTHWHILE = 0.01
 """A decision must gain this much on the tuning slice over `mixed`, which is best on average: slices are small."""

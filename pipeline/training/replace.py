@@ -17,7 +17,7 @@ from pipeline.training.labels import LABEL_PREFIX
 from pipeline.training.looked import MODEL_NAMES, Context, Looked
 from pipeline.training.looks import of_served
 from pipeline.training.metrics import code_metrics, encode, interval, rank_metrics, ranking_metrics
-from pipeline.training.served import Served, serve
+from pipeline.training.served import Served, remembering, serve
 from pipeline.training.unseen import Unseen, unseen
 
 METRICS = {"topic": "accuracy", "queue": "accuracy", "priority": "quadratic_kappa", "escalated": "average_precision"}
@@ -120,7 +120,7 @@ def compare(
     if len(found.tickets) < settings.min_compared:
         n, least = len(found.tickets), settings.min_compared
         return Verdict((), margin, f"{n:,} tickets with an outcome that neither has seen; {least:,} are needed")
-    both = serve(old, found.tickets), serve(new, found.tickets)
+    both = serve(remembering(old), found.tickets), serve(remembering(new), found.tickets)
     context = Context.of(found.parsed)
     models = []
     for target in METRICS:

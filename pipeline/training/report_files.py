@@ -4,21 +4,45 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.errors import OutputError
 from pipeline.pages.backtest import Backtest, Replay, Replayed, Waits
 from pipeline.pages.card import render_card
 from pipeline.pages.figures import known
 from pipeline.pages.knowledge import Knowledge
-from pipeline.pages.page import render, render_knowledge, render_replay
+from pipeline.pages.page import generator, render, render_knowledge, render_replay
 from pipeline.pages.report import Report
 from pipeline.pages.waiting import Waiting
 
 DRAWN = ("gains", "precision_recall", "bins", "curve", "ceiling_curve")
+_HEAD = 4_096
+"""So many bytes of a page say who made it."""
+
+Kind = Literal["report", "backtest"]
 PAGE, CARD, FIGURES, BACKTEST = "index.html", "model_card.md", "metrics.json", "backtest.json"
+
+
+def check_folder(folder: Path, kind: Kind) -> None:
+    """Refuse a folder whose page is somebody else's, or of another kind: before the work, not after it.
+
+    Raises
+    ------
+    OutputError
+    """
+    page, head = folder / PAGE, b""
+    if not page.exists():
+        return
+    with suppress(OSError), page.open("rb") as handle:  # a folder of this name, or what may not be read: none of ours
+        head = handle.read(_HEAD)
+    if f'<meta name="generator" content="{generator(kind)}">'.encode() in head:
+        return
+    ours = next((k for k in ("report", "backtest") if generator(k).encode() in head), None)
+    got = f"an {PAGE} that is no {kind}" + (f" but a {ours}" if ours else "")
+    raise OutputError("the folder holds another page", where=str(folder), got=got, do="name another folder")
 
 
 def report_files(report: Report, folder: Path) -> Path:
@@ -27,8 +51,9 @@ def report_files(report: Report, folder: Path) -> Path:
     Raises
     ------
     OutputError
-        The folder can't be made or written.
+        The folder can't be made or written, or `check_folder` refuses it.
     """
+    check_folder(folder, "report")
     return _written({FIGURES: _json(figures(report)), CARD: render_card(report), PAGE: render(report)}, folder)
 
 
@@ -38,8 +63,9 @@ def replay_files(replay: Replay, folder: Path) -> Path:
     Raises
     ------
     OutputError
-        The folder can't be made or written.
+        The folder can't be made or written, or `check_folder` refuses it.
     """
+    check_folder(folder, "backtest")
     return _written({BACKTEST: _json(replay_figures(replay)), PAGE: render_replay(replay)}, folder)
 
 
@@ -79,7 +105,10 @@ def _written(contents: dict[str, str], folder: Path) -> Path:
 
 
 def figures(report: Report) -> dict[str, Any]:
-    """`{model: {metric: {value, low, high, baselines}}}`; also `waiting` (by age, of alerts), `articles`, `promise`."""
+    """`{model: {metric: {value, low, high, baselines}}}`, and what else the report has.
+
+    `waiting` (by age, of alerts), `articles`, `replies`, `inner` (of both, from a training), `promise`.
+    """
     found: dict[str, Any] = {
         model.name: {
             metric.name: {
@@ -101,6 +130,14 @@ def figures(report: Report) -> dict[str, Any]:
             metric.name: {"value": metric.scorer.value, "low": metric.scorer.low, "high": metric.scorer.high}
             for metric in about.metrics
         } | {"tickets": about.tickets, "shown": about.shown, "none": about.none, "none_of_all": about.none_of_all}
+    if report.replies is not None:
+        replies = report.replies
+        found["replies"] = {
+            name: {"value": of.value, "low": of.low, "high": of.high}
+            for name, of in (("right", replies.right), ("similar right", replies.similar))
+        } | {"tickets": replies.tickets, "shown": replies.shown, "judged": replies.judged, "compared": replies.compared}
+    if report.inner:
+        found["inner"] = {part.name: dict(part.figures) | {"tickets": part.tickets} for part in report.inner}
     if report.promise is not None:
         whole = report.promise.whole
         found["promise"] = {

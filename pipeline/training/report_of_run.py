@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.history.log import moments
+from pipeline.pages.articles import Inner
 from pipeline.pages.findings import Audit, ClassWords, DataNotes
 from pipeline.pages.report import Fit, Header, ModelReport, Report, Warn
 from pipeline.tickets.schema import FIELD_PREFIX
@@ -63,6 +64,7 @@ def report_of_run(ran: RanLike, *, folders: tuple[Path, ...] = (), commands: tup
         warnings=(*notes.world_warnings(worlds, LATER, EARLIER), *_warnings(ran, models)),
         promise=promise,
         routing=None if reasons is None else notes.queues(reasons),
+        inner=_answers(ran.answers),
         taxonomy=None if named is None else taxonomy(prepared, named),
         audit=_audit(ran),
         data=_data(ran),
@@ -93,6 +95,21 @@ def _model(
     if target != "escalated":
         return judged
     return with_waiting(judged, waited_of_inner(model, ran.prepared.frame, ran.featurized.snapshots), scorer.settings)
+
+
+def _answers(trained: Trained | None) -> tuple[Inner, ...]:
+    """What training measured of articles and replies; nothing where it was asked for neither."""
+    if trained is None or "notes" not in trained.about:
+        return ()
+    told = []
+    for name, key in (("articles", "figures"), ("replies", "replies")):
+        figures = {str(k): float(v) for k, v in trained.about[key].items()}
+        tickets = figures.pop("tickets", None)
+        note = str(trained.about["notes"][name])
+        told.append(
+            Inner(name, note[:1].upper() + note[1:], None if tickets is None else int(tickets), tuple(figures.items()))
+        )
+    return tuple(told)
 
 
 def _beside(ran: RanLike, model: Trained, looked: Looked, rows: np.ndarray) -> tuple[Looked, tuple[ClassWords, ...]]:

@@ -32,12 +32,15 @@ class Ran:
     ----------
     scorer : Scorer
         Not saved yet.
+    answers : Trained, optional
+        Articles and replies, which say nothing of a ticket by itself.
     """
 
     prepared: Prepared
     featurized: Featurized
     trained: dict[str, Trained]
     scorer: Scorer
+    answers: Trained | None = None
 
 
 def run(
@@ -67,7 +70,7 @@ def run(
         targets.append("article")
     trained = {t: train(t, prepared, featurized, params, say=say) for t in targets}
     scorer = assemble(prepared, featurized, trained, params)
-    return Ran(prepared, featurized, without_articles(trained), scorer)
+    return Ran(prepared, featurized, without_articles(trained), scorer, trained.get("article"))
 
 
 def replace_if_better(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -60,6 +61,17 @@ def serve(
             say(f"scored {min(start + BATCH, len(tickets)):,} of {len(tickets):,} tickets")
     scored = pd.concat(parts, ignore_index=True) if parts else scorer.score(tickets)
     return Served(scored, np.array(watching.labels, dtype=object), np.array(watching.confidences, dtype=np.float64))
+
+
+def remembering(scorer: Scorer) -> Scorer:
+    """The same scorer; what it has encoded once, or the cache of its settings holds, isn't encoded again.
+
+    For those who look at the tickets of RAW_DIR, the same ones often: doors leave nothing of a ticket on the disk.
+    """
+    encoder, settings = scorer.builder.encoder, scorer.settings.encoder
+    if encoder is None or settings.name == "static":
+        return scorer
+    return scorer.remembering(Path(settings.cache) if settings.cache else None)
 
 
 @dataclass

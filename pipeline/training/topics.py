@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.calibration import Beta, Link, softmax
 from pipeline.config import Topic
-from pipeline.estimators.experts import Expert, Settings, View, telling_columns
+from pipeline.estimators.experts import Settings, View
 from pipeline.estimators.kernel import GRID as KERNEL_GRID
 from pipeline.estimators.topic import CANDIDATES, Mix, TopicModel, combine, mixes, support, with_confidence
 from pipeline.features.build import Blocks
+from pipeline.training.fits import Recipe, Task, codes_of, fit_experts, look_at
 from pipeline.training.living import Living, everything, find
 from pipeline.training.metrics import code_metrics
 from pipeline.training.split import Fold, Plan
@@ -30,13 +30,8 @@ OLDER_WEIGHTS = (0.3,)
 HALF_LIFE_SHARES = (0.25,)
 """Half-lives as shares of the past, tried beside weighing all alike, where there is one set of labels throughout."""
 
-DESCRIPTION_WEIGHT = 5.0
-"""A description of a label counts like so many tickets that carry it."""
-
 WORTHWHILE = 0.005
 """A way to weigh the past must gain this much on the tuning slice to be taken over the simplest one."""
-
-Say = Callable[[str], None]
 
 
 def _nothing() -> np.ndarray:
@@ -93,45 +88,6 @@ class Made:
     tried: list[dict[str, float | str]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Task:
-    """Everything that fitting needs.
-
-    Attributes
-    ----------
-    blocks : Blocks
-        Of all prepared rows.
-    labels : ndarray of object, shape (all rows,)
-        Label or None.
-    field_of : list of int
-        Column of `codes` for each column of `one_hot`.
-    outside : ndarray of int
-        Rows known to be out of scope.
-    described : ndarray of int
-        Rows that are descriptions of labels: learned from in every fit, looked at in none.
-    """
-
-    blocks: Blocks
-    labels: np.ndarray
-    field_of: list[int]
-    outside: np.ndarray
-    described: np.ndarray
-    settings: Topic
-    seed: int
-    say: Say
-    weights: np.ndarray | None = None
-    """How much each row weighs, whatever the past weighs; None: all alike."""
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """How experts are fitted: settings, classes, and weights of rows by position."""
-
-    classes: np.ndarray
-    settings: Settings
-    weights: np.ndarray | None = None
-
-
 def living_rows(rows: np.ndarray, labels: np.ndarray, settings: Topic, *, dated: bool) -> tuple[Living, np.ndarray]:
     """Which labels are alive, and the labelled rows of the present.
 
@@ -163,10 +119,10 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
         Older rows with a living label, which may help.
     """
     classes = np.array(living.alive)
-    recipe, past, older = _weigh_past(task, _Recipe(classes, Settings()), plan, rows, older)
+    recipe, past, older = _weigh_past(task, Recipe(classes, Settings()), plan, rows, older)
     views = _views(task.blocks, task.settings.candidates)
     recipe, scores, looked = _choose_settings(task, recipe, plan, older, views)
-    truth = _codes(task.labels[looked], classes)
+    truth = codes_of(task.labels[looked], classes)
     links = {v: Link.fit(scores[v], truth, bent=v != "meaning") for v in views}
     logs = {v: links[v].apply(scores[v]) for v in views}
     priors = _priors(task, plan.choose, classes)
@@ -180,11 +136,11 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
     beta = Beta.fit(first.max(axis=1), (first.argmax(axis=1) == truth).astype(int))
     outside = task.outside
     if plan.dated:
-        later, seen = _look(task, recipe, plan.calibrate, older, chosen_views)
+        later, seen = look_at(task, recipe, plan.calibrate, older, chosen_views)
         parts = [links[v].apply(later[v]) for v in chosen_views]
         inner = Inner(
             seen,
-            _codes(task.labels[seen], classes),
+            codes_of(task.labels[seen], classes),
             with_confidence(softmax(combine(parts, weights) + shift), beta),
             support([links[v].raw(later[v]) for v in chosen_views], weights),
         )
@@ -198,7 +154,7 @@ def make(task: Task, rows: np.ndarray, older: np.ndarray, living: Living, plan: 
         inner = Inner(looked, truth, with_confidence(first, beta), supported)
         final_beta = beta
     trained = np.concatenate([older, rows[np.isin(task.labels[rows].astype(str), living.alive)]])
-    experts = _fit(task, recipe, trained, chosen_views, np.arange(len(classes)))
+    experts = fit_experts(task, recipe, trained, chosen_views, np.arange(len(classes)))
     final_shift = -balance * _log_priors(task.labels[trained], classes)
     model = TopicModel(
         tuple(living.alive),
@@ -231,8 +187,8 @@ def _views(blocks: Blocks, wanted: tuple[str, ...]) -> list[View]:
 
 
 def _weigh_past(
-    task: Task, recipe: _Recipe, plan: Plan, rows: np.ndarray, older: np.ndarray
-) -> tuple[_Recipe, str, np.ndarray]:
+    task: Task, recipe: Recipe, plan: Plan, rows: np.ndarray, older: np.ndarray
+) -> tuple[Recipe, str, np.ndarray]:
     """Hold ways to weigh the past against each other with the words alone, on the tuning slice."""
     none = np.zeros(0, dtype=older.dtype)
     simplest = (recipe, "the present set of labels, all rows alike", none)
@@ -255,15 +211,15 @@ def _weigh_past(
             )
     found = []
     for way, _, extra in ways:
-        scores, looked = _look(task, way, plan.choose, extra, ["words"])
-        found.append(_quality(scores["words"], _codes(task.labels[looked], recipe.classes)))
+        scores, looked = look_at(task, way, plan.choose, extra, ["words"])
+        found.append(_quality(scores["words"], codes_of(task.labels[looked], recipe.classes)))
     best = int(np.argmax(found))
     return ways[best] if found[best] > found[0] + WORTHWHILE else simplest
 
 
 def _choose_settings(
-    task: Task, recipe: _Recipe, plan: Plan, older: np.ndarray, views: list[View]
-) -> tuple[_Recipe, dict[str, np.ndarray], np.ndarray]:
+    task: Task, recipe: Recipe, plan: Plan, older: np.ndarray, views: list[View]
+) -> tuple[Recipe, dict[str, np.ndarray], np.ndarray]:
     """Regularisation of each view on the first fold alone; then scores of all folds with the best."""
     first = plan.choose[:1]
     settings = recipe.settings
@@ -281,12 +237,12 @@ def _choose_settings(
             continue
         quality = []
         for s in tries:
-            scores, looked = _look(task, replace(recipe, settings=s), first, older, [v])
-            quality.append(_quality(scores[v], _codes(task.labels[looked], recipe.classes)))
+            scores, looked = look_at(task, replace(recipe, settings=s), first, older, [v])
+            quality.append(_quality(scores[v], codes_of(task.labels[looked], recipe.classes)))
         settings = tries[int(np.argmax(quality))]
     recipe = replace(recipe, settings=settings)
     task.say("fitting on the tuning slice: " + ", ".join(views))
-    return recipe, *_look(task, recipe, plan.choose, older, views)
+    return recipe, *look_at(task, recipe, plan.choose, older, views)
 
 
 def _choose_mix(
@@ -334,64 +290,11 @@ def _quality(scores: np.ndarray, truth: np.ndarray) -> float:
     return (figures["accuracy"] + figures["macro_f1"]) / 2
 
 
-def _look(
-    task: Task, recipe: _Recipe, folds: tuple[Fold, ...], older: np.ndarray, views: list[View]
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Scores of each view on what the folds look at, over all classes."""
-    scores: dict[str, list[np.ndarray]] = {v: [] for v in views}
-    for fold in folds:
-        rows = np.concatenate([older, fold.fit]) if len(older) else fold.fit
-        part = task.blocks.take(fold.look)
-        codes = _codes(task.labels[np.concatenate([task.described, rows])], recipe.classes)
-        present = np.unique(codes[codes >= 0])
-        for expert in _fit(task, recipe, rows, views, present):
-            found = expert.scores(part)
-            full = np.full(
-                (len(fold.look), len(recipe.classes)), found.min() - found.std() - 1e-6 if found.size else 0.0
-            )
-            full[:, present] = found
-            scores[expert.view].append(full)
-    return {v: np.vstack(s) for v, s in scores.items()}, np.concatenate([f.look for f in folds])
-
-
-def _fit(task: Task, recipe: _Recipe, rows: np.ndarray, views: list[View], present: np.ndarray) -> list[Expert]:
-    """Experts of the classes `present`, fitted on those of the rows that carry one, and on the descriptions."""
-    rows = np.concatenate([task.described, rows])
-    codes = _codes(task.labels[rows], recipe.classes)
-    weights = np.ones(len(rows)) if recipe.weights is None else recipe.weights[rows]
-    weights = weights if task.weights is None else weights * task.weights[rows]
-    weights[: len(task.described)] = DESCRIPTION_WEIGHT
-    rows, weights, codes = rows[codes >= 0], weights[codes >= 0], np.searchsorted(present, codes[codes >= 0])
-    blocks = task.blocks.take(rows)
-    columns, fields = telling_columns(blocks, codes, task.field_of)
-    plain = recipe.weights is None and task.weights is None and len(task.described) == 0
-    return [
-        Expert.fit(
-            v,
-            blocks,
-            codes,
-            len(present),
-            settings=recipe.settings,
-            columns=columns,
-            fields=fields,
-            weights=None if plain else weights,
-            seed=task.seed,
-        )
-        for v in views
-    ]
-
-
-def _codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    values = labels.astype(str)
-    place = np.minimum(np.searchsorted(classes, values), len(classes) - 1)
-    return np.where(classes[place] == values, place, -1)
-
-
 def _priors(task: Task, folds: tuple[Fold, ...], classes: np.ndarray) -> np.ndarray:
     return _log_priors(task.labels[np.unique(np.concatenate([f.fit for f in folds]))], classes)
 
 
 def _log_priors(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    codes = _codes(labels, classes)
+    codes = codes_of(labels, classes)
     counts = np.bincount(codes[codes >= 0], minlength=len(classes)) + 0.5
     return np.asarray(np.log(counts / counts.sum()))

@@ -18,6 +18,7 @@ from pipeline.history.log import moments
 from pipeline.training import escalations, priorities, replies, suggestions, topics
 from pipeline.training.corrections import weights_of
 from pipeline.training.featurize import Featurized
+from pipeline.training.fits import Task
 from pipeline.training.gates import Verdict, classes_gate, levels_gate, risk_gate
 from pipeline.training.labels import LABEL_PREFIX
 from pipeline.training.living import find, renamed
@@ -127,7 +128,7 @@ def _topic(
     if not splits.looks:
         return _none(target, ALL_REPEATS)
     blocks = featurized.without(prepared.about["left_out_fields"].get(target, []))
-    task = topics.Task(
+    task = Task(
         blocks,
         labels,
         [featurized.builder.fields.names.index(n) for n in featurized.builder.fields.one_hot_fields()],
@@ -255,6 +256,7 @@ def _articles(prepared: Prepared, featurized: Featurized, params: Params, say: S
         say(line)
     gate = {"passed": bool(parts), "words": said[0]}
     about |= {"replies": answered.figures, "gate": gate, "why_none": "" if parts else "; ".join(said)}
+    about["notes"] = {"articles": said[0], "replies": answered.note}
     return Trained("article", parts, {"trained": trained}, about)
 
 

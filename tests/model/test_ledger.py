@@ -80,6 +80,25 @@ def test_a_ledger_that_is_away_stops_no_batch_and_is_named_at_the_end(call, help
     assert code == 2 and "the ledger's URL can't be read" in err
 
 
+def test_the_changes_of_open_tickets_are_kept_and_can_be_made_again(call, helpdesk, source, tmp_path):
+    url, before = f"{tmp_path}/l.db", tmp_path / "before.parquet"
+    args, file = ("--scorer", helpdesk / "scorer", "--history", helpdesk), helpdesk / "tickets.parquet"
+    assert call("score", source, before, *args, "--max-refused", 1)[0] == 0
+    when = str(pd.read_parquet(file)["created_at"].max())
+    code, out, err = call("rescore", file, before, *args, "--as-of", when, "--ledger", url, "--max-refused", 1)
+    rows = {row["ticket_id"]: row for row in map(json.loads, out.splitlines())}
+    assert code == 0 and rows, err
+    assert f"decisions written {len(rows)}" in err
+    scorer = Scorer.load(helpdesk / "scorer")
+    with open_ledger(url) as ledger, open_past(str(helpdesk), scorer.settings) as past:
+        made = list(ledger.all_decisions())
+        assert {one.ticket_id for one in made} == set(rows) and {one.door for one in made} == {"rescore"}
+        assert all(one.scored["escalation_risk"] == rows[one.ticket_id]["escalation_risk"] for one in made)
+        for one in random.Random(1).sample(made, min(10, len(made))):
+            told = replay(one, scorer, past)
+            assert told.same, [d.words for d in told.differences]
+
+
 def test_a_correction_that_was_imported_changes_the_next_trainings_label(call, helpdesk, tmp_path):
     url, prepared = f"{tmp_path}/l.db", tmp_path / "prepared"
     (tmp_path / "params.yaml").write_text("encoder: {name: none}\n")

@@ -20,7 +20,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(frozen=True, eq=False)
-class _Tallied(Collector):
+class Tallied(Collector):
+    """A worker's tally as Prometheus reads it."""
+
     tally: Tally
     scoring: Scoring
 
@@ -74,7 +76,7 @@ def serve_metrics(host: str, port: int, tally: Tally, scoring: Scoring) -> tuple
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(_Tallied(tally, scoring))
+    registry.register(Tallied(tally, scoring))
 
     class Page(BaseHTTPRequestHandler):
         timeout = 10

@@ -161,6 +161,8 @@ class Worker:
                 self._handle(messages)
             elif self.inlet.ended or (self.pace.until_empty and self._tokens and self.inlet.lag() == 0):
                 return False
+            else:
+                self._tended = float("-inf")  # nothing to do: look at once whether there are other partitions
             self._age()
             self._count()
         except (BrokerError, StoreError) as error:

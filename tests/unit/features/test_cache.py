@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.features.cache import encode_cached
+from pipeline.features.cache import RememberingEncoder, encode_cached
 from pipeline.features.encoder import StaticEncoder
 
 TEXTS = [f"printer {i} eats the paper of floor {i % 7}" for i in range(40)]
@@ -131,3 +131,26 @@ def test_two_trainings_at_once_share_a_cache_without_mixing_up_vectors(tmp_path:
 
 def test_no_texts_give_no_vectors(tmp_path: Path, encoder: Recording) -> None:
     assert len(encode_cached(encoder, [], tmp_path)) == 0
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_an_encoder_that_remembers_encodes_a_text_once_however_often_it_is_looked_at(
+    tmp_path: Path, encoder: Recording, kept: bool
+) -> None:
+    known = RememberingEncoder(encoder, tmp_path if kept else None)
+    for texts in (TEXTS[:20], TEXTS[10:30], TEXTS[:30][::-1], []):
+        np.testing.assert_array_equal(known.encode(texts), Recording().encode(texts))
+    assert sorted(encoder.asked) == sorted(TEXTS[:30])
+    assert known.identity == encoder.identity and known.state() == encoder.state()
+    assert bool(list(tmp_path.iterdir())) == kept
+
+
+def test_an_encoder_that_remembers_isn_t_asked_for_what_a_training_left_in_the_cache(
+    tmp_path: Path, encoder: Recording
+) -> None:
+    encode_cached(encoder, TEXTS[:30], tmp_path)
+    fresh = Recording()
+    found = RememberingEncoder(fresh, tmp_path).encode(TEXTS)
+    assert sorted(fresh.asked) == sorted(TEXTS[30:])
+    np.testing.assert_array_equal(found, Recording().encode(TEXTS))
+    assert again(tmp_path)[1] == []

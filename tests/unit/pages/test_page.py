@@ -31,8 +31,8 @@ def words(node: HTMLParser) -> str:
 def test_every_part_of_a_filled_report_is_on_the_page(page: HTMLParser) -> None:
     parts = {s.attributes["id"] for s in page.css("section")}
     assert parts == {
-        "headline", "promise", "routing", "model-1", "model-2", "model-3", "articles", "gaps", "stale",
-        "taxonomy", "audit", "drift", "data", "settings", "reproduction",
+        "headline", "promise", "routing", "model-1", "model-2", "model-3", "articles", "replies", "answers",
+        "gaps", "stale", "taxonomy", "audit", "drift", "data", "settings", "reproduction",
     }  # fmt: skip
     assert not page.css("section.absent")
 
@@ -42,6 +42,21 @@ def test_the_gate_and_the_promise_are_said_in_words(page: HTMLParser) -> None:
     assert "Topic and escalation are in service. Priority is no better than the baseline." in said
     assert "counts as kept: 23.5 % (21.2 to 25.8 %) of 1,313 tickets routed (42.1 % of all) were wrong" in said
     assert "These figures were measured on inner splits" in said
+
+
+def test_replies_and_what_training_measured_of_them_are_told(page: HTMLParser) -> None:
+    said = words(page)
+    assert "A reply was suggested for 8 % of 1,313 tickets." in said
+    assert "Right: both were answered by the same article." in said
+    assert "a reply 60 79.0 %" in said and "similar tickets 780 41.0 %" in said
+    assert "Articles: better than the baseline (431 tickets)." in said and "recall@1 0.484" in said
+    assert "No replies: 12 tickets to learn from, 150 are needed." in said
+
+
+def test_replies_that_are_too_few_to_judge_say_so(filled: r.Report) -> None:
+    assert filled.replies is not None
+    few = dataclasses.replace(filled.replies, judged=17, right=f.Estimate(None), calibration=None)
+    assert "a reply 17 too few to say" in words(HTMLParser(render(dataclasses.replace(filled, replies=few))))
 
 
 def test_the_risk_as_tickets_wait_is_told_with_its_time_and_its_test(page: HTMLParser) -> None:

@@ -14,10 +14,12 @@ import pytest
 from made_history import Event, Ticket, changed, moved, time_of
 from unit.serving.made_open import NOW, Open, Told, opened
 
-from pipeline.config import Rescore
+from pipeline.config import Params, Rescore
 from pipeline.errors import OutputError
+from pipeline.ledger import Decision, open_ledger
 from pipeline.serving import sink
 from pipeline.serving.intake import open_intake
+from pipeline.serving.ledgered import Keep, nowhere, open_ledgered
 from pipeline.serving.rescore import rescore, rescore_file
 from pipeline.serving.rescored import Rescored, Summary, Targets
 from pipeline.serving.scored_file import read_scored
@@ -166,12 +168,14 @@ def test_an_open_ticket_without_its_words_is_missing(desk: Open) -> None:
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run(desk: Open, stream: io.BytesIO | None = None, **targets: Any) -> Summary:
+def run(
+    desk: Open, stream: io.BytesIO | None = None, *, scorer: Told = AFTER, keep: Keep = nowhere, **targets: Any
+) -> Summary:
     moment = time_of(10.0)
     assert moment is not None
     return rescore_file(
-        open_intake(desk.file), desk.folder / "scored.jsonl", AFTER, desk.past, Targets(**targets),
-        stream or io.BytesIO(), moment=moment, now=NOW, settings=Rescore(),
+        open_intake(desk.file), desk.folder / "scored.jsonl", scorer, desk.past, Targets(**targets),
+        stream or io.BytesIO(), moment=moment, now=NOW, settings=Rescore(), keep=keep,
     )  # fmt: skip
 
 
@@ -253,3 +257,57 @@ def test_a_second_run_on_the_same_state_ends_at_once(written: Open) -> None:
     state = written.folder / "state.jsonl"
     with claimed(state), pytest.raises(OutputError, match="another run"):
         run(written, state=state)
+
+
+# ── ledger ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def decided(url: str) -> list[Decision]:
+    with open_ledger(url) as ledger:
+        return list(ledger.all_decisions())
+
+
+def test_the_ledger_gets_what_changed_as_the_scorer_itself_says_it(written: Open, url: str) -> None:
+    says = {"fixed": {"escalation_risk": 0.9, "queue": "finance", "priority": "low"}}
+    keep = open_ledgered(url, written.folder, Params(), history=True, door="rescore")
+    stream = io.BytesIO()
+    told = run(written, stream, scorer=Told(says=AFTER.says | says), keep=keep)
+    keep.close()
+    risky, fixed = sorted(decided(url), key=lambda one: str(one.ticket_id), reverse=True)
+    assert (told.changed, told.ledger) == (2, {"written": 2})
+    assert (risky.ticket_id, risky.door, risky.as_of, risky.decided_at) == ("risky", "rescore", time_of(10.0), NOW)
+    assert risky.history and risky.ticket is not None and risky.scored["escalation_risk"] == 0.45
+    # People were told what a person had set; it is no answer of the scorer, nor is it counted as one.
+    assert (fixed.scored["priority"], fixed.scored["queue"]) == ("low", "finance")
+    lines = {row["ticket_id"]: row for row in map(json.loads, stream.getvalue().splitlines())}
+    assert lines["fixed"]["priority"] == "high" and lines["risky"]["escalation_risk"] == 0.45
+
+
+def test_the_ledger_gets_the_same_change_once_and_nothing_of_a_run_that_changes_nothing(written: Open) -> None:
+    url = f"{written.folder}/l.db"
+    keep = open_ledgered(url, written.folder, Params(), history=True, door="rescore")
+    for _ in range(2):
+        run(written, keep=keep)
+    assert run(written, scorer=BEFORE, keep=keep).ledger is None
+    keep.close()
+    assert [one.ticket_id for one in decided(url)] == ["risky"]
+
+
+def test_the_ledger_knows_a_change_before_anybody_is_told(written: Open) -> None:
+    url = f"{written.folder}/l.db"
+    keep = open_ledgered(url, written.folder, Params(), history=True, door="rescore")
+    with pytest.raises(OutputError, match="reader of the changes has gone"):
+        run(written, _Gone(), keep=keep)
+    keep.close()
+    assert [one.ticket_id for one in decided(url)] == ["risky"]
+
+
+def test_a_ledger_that_is_away_stops_no_change(written: Open) -> None:
+    folder, out = written.folder / "gone", written.folder / "changes.jsonl"
+    folder.mkdir()
+    keep = open_ledgered(f"{folder}/l.db", written.folder, Params(), history=True, door="rescore")
+    folder.rmdir()
+    assert run(written, keep=keep, changes=out).ledger == {"lost": 1}
+    keep.close()
+    assert read_scored(out)["ticket_id"].tolist() == ["risky"]
+    assert json.loads((written.folder / "changes.jsonl.summary.json").read_text())["ledger"] == {"lost": 1}

@@ -143,13 +143,28 @@ def test_three_files_are_written_and_the_figures_are_flat(evaluated: Report, tmp
     page = report_files(evaluated, tmp_path / "report")
     assert sorted(p.name for p in page.parent.iterdir()) == ["index.html", "metrics.json", "model_card.md"]
     given = json.loads((tmp_path / "report" / "metrics.json").read_text("utf-8"))
-    assert set(given) == {*MODELS, "waiting", "articles", "promise"}
+    assert set(given) == {*MODELS, "waiting", "articles", "replies", "promise"}
     assert set(given["articles"]["recall@3"]) == {"value", "low", "high"} and given["articles"]["tickets"] >= 20
     assert set(given["topic"]["accuracy"]) == {"value", "low", "high", "baselines"}
     assert given["escalation"]["average_precision"]["baselines"]["majority"] >= 0
     first = page.read_bytes()
     report_files(evaluated, tmp_path / "report")
     assert page.read_bytes() == first
+
+
+def test_replies_are_judged_on_unseen_tickets_and_training_s_own_figures_stand_in_the_report_of_a_run(
+    desk: Desk, evaluated: Report, rehearsed: Report
+) -> None:
+    said = evaluated.replies
+    assert said is not None and said.means == "both were answered by the same article"
+    assert said.compared >= 20 and said.similar.value is not None and 0 < said.similar.value < 1
+    assert evaluated.inner == () and rehearsed.replies is None
+    articles, replies = rehearsed.inner
+    assert desk.ran.answers is not None and (articles.name, replies.name) == ("articles", "replies")
+    measured = desk.ran.answers.about["figures"]
+    assert dict(articles.figures) | {"tickets": articles.tickets} == measured and articles.tickets
+    assert figures(rehearsed)["inner"]["articles"] == measured
+    assert replies.note and set(dict(replies.figures)) <= set(desk.ran.answers.about["replies"])
 
 
 def test_a_worse_scorer_leaves_the_old_one_in_place(desk: Desk) -> None:
