@@ -24,7 +24,7 @@ Row = dict[str, Any]
 POINTS = ("owned", "taken", "begun", "stored", "scored", "written", "buried", "done")
 """The named moments of a stream's worker (`serving.faults.STREAM_POINTS`)."""
 
-FILE_POINTS = ("state_written", "results_written", "letters_written")
+FILE_POINTS = ("place_written", "place_begun", "results_kept", "letters_kept", "place_passed")
 """Those that a followed file has besides."""
 
 PATIENCE, CLAIM = 1.2, 1.8

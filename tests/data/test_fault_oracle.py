@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.serving import faults
 from pipeline.serving.faults import POISONS, STREAM_POINTS
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from fault_scenarios import POINTS
+from fault_scenarios import FILE_POINTS, POINTS
 from oracle import Found, Letter, Sent, Verdict, judge
 
 BAD = b"not json"
@@ -137,4 +139,7 @@ def test_a_poison_that_nothing_but_its_bytes_names_has_a_row_that_names_no_ticke
 
 def test_the_driver_kills_at_every_named_moment_and_sends_every_poison() -> None:
     assert set(STREAM_POINTS) == set(POINTS)
+    room = Path(faults.__file__).parent / "stream"
+    of_files = "".join(p.read_text("utf-8") for p in room.glob("*file*.py"))
+    assert set(re.findall(r'(?<![.])point[(]"(\w+)"', of_files)) == {*FILE_POINTS, "letter_sent"}  # that one is retry's
     assert set(POISONS) == {"poison-raise", "poison-hang", "poison-memory", "poison-kill"}
