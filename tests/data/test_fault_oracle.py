@@ -140,6 +140,6 @@ def test_a_poison_that_nothing_but_its_bytes_names_has_a_row_that_names_no_ticke
 def test_the_driver_kills_at_every_named_moment_and_sends_every_poison() -> None:
     assert set(STREAM_POINTS) == set(POINTS)
     room = Path(faults.__file__).parent / "stream"
-    of_files = "".join(p.read_text("utf-8") for p in room.glob("*file*.py"))
-    assert set(re.findall(r'(?<![.])point[(]"(\w+)"', of_files)) == {*FILE_POINTS, "letter_sent"}  # that one is retry's
+    of_files = "".join(p.read_text("utf-8") for p in [*room.glob("*file*.py"), room / "followed_state.py"])
+    assert set(re.findall(r'(?<![.])point[(]"(\w+)"', of_files)) == {*FILE_POINTS, "letter_sent"}
     assert set(POISONS) == {"poison-raise", "poison-hang", "poison-memory", "poison-kill"}
