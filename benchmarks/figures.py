@@ -61,6 +61,7 @@ def page(results: dict[str, Result]) -> str:
     parts += [by_period(kept), evaluated(rows + kept)]
     parts += [speed(results["speed"]) if "speed" in results else ""]
     parts += [doors(results[name]) for name in ("service", "stream") if name in results]
+    parts += [faults(results["faults"]) if "faults" in results else ""]
     parts += [durations(rows + kept), conditions(rows + kept)]
     return "\n".join(p for p in parts if p)
 
@@ -201,6 +202,40 @@ def doors(result: Result) -> str:
         body.append([what, r["ours"], r["baseline"], f"{r['ratio']:.2f}", f"{sign} {r['asked']:g}", state, r["beside"]])
     columns = ["what", "ours", "against", "ratio", "asked", "", "beside it"]
     return "\n".join(head + table(columns, body)) + "\n"
+
+
+def faults(result: Result) -> str:
+    """What came of faults of a stream."""
+    head = [
+        "## Faults of a stream",
+        "",
+        "Workers of `triage stream` and their brokers are killed, frozen and fed with poison while synthetic tickets",
+        "come, encoder off; then an oracle that shares no code with Triage holds every result against the record of",
+        "`triage score`. Redis is a real server with its append-only file on; Kafka is librdkafka's mock cluster: it",
+        "keeps nothing and fences nobody, so no claim of durability rests on it. *Dropped* repeats were refused by the",
+        "sink, *read* ones are there byte for byte; *claims* are messages taken again after their worker was gone.",
+        "A message may be begun 20 times here, so that no kill makes it a dead letter; poison 3 times. *Letters* are",
+        f"those that are owed. {result['machine']}, measured {result['measured']} by `python benchmarks/faults.py`.",
+        "",
+    ]
+    body = []
+    for r in result["rows"]:
+        wrong = ", ".join(f"{count} {kind}" for kind, count in r["wrong"].items()) or "nothing"
+        made = ", ".join(f"{count:,} {kind}" for kind, count in r["faults"].items() if kind != "starts")
+        repeats = f"{'–' if r['dropped'] is None else format(r['dropped'], ',')} / {r['repeats']:,}"
+        counts = [f"{r[n]:,}" for n in ("messages", "tickets", "results")]
+        claims = "–" if r["claims"] is None else f"{r['claims']:,}"
+        body.append([r["title"], made, *counts, repeats, claims, f"{r['died']:,}", f"{r['letters']:,}", wrong])
+    columns = ["scenario", "faults", "messages", "tickets", "results", "repeats dropped / read", "claims"]
+    lines = [*head, *table([*columns, "workers that died", "letters", "wrong"], body)]
+    for r in [r for r in result["rows"] if "worst_gap_seconds" in r]:
+        said, memory = (
+            f"{r['minutes']:g} minutes; longest time without a result {r['worst_gap_seconds']:.1f} s",
+            r["memory"],
+        )
+        grown = f"{memory['start_mib']:.0f} MiB when it was warm and {memory['end_mib']:.0f} MiB at its end"
+        lines += ["", f"The soak: {said}; the worker that lived longest ({memory['age_seconds']:.0f} s) held {grown}."]
+    return "\n".join(lines) + "\n"
 
 
 def durations(results: list[Result]) -> str:

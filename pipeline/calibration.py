@@ -215,7 +215,9 @@ class Beta:
 
     def apply(self, confidence: np.ndarray) -> np.ndarray:
         """Calibrated confidences."""
-        return sigmoid(_beta_columns(confidence) @ np.array([self.a, self.b]) + self.shift)
+        lows, highs = _beta_columns(confidence).T
+        # Not by a matrix product: that rounds a lone row in another way, and a ticket is scored alone or in a batch.
+        return sigmoid(lows * self.a + highs * self.b + self.shift)
 
     def as_list(self) -> list[float]:
         """What is stored."""

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,10 @@ class Nursery:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def start(self, words: list[str], *, cwd: Path, log: Path) -> Child:
-        """Run `triage WORDS` in a folder; what it says goes to a file."""
-        return Child(self, self.ask(words=words, cwd=str(cwd), log=str(log), environment=dict(os.environ)))
+    def start(self, words: list[str], *, cwd: Path, log: Path, environment: Mapping[str, str] | None = None) -> Child:
+        """Run `triage WORDS` in a folder, with more variables than here; what it says goes to a file."""
+        variables = {**os.environ, **(environment or {})}
+        return Child(self, self.ask(words=words, cwd=str(cwd), log=str(log), environment=variables))
 
     def ask(self, **job: Any) -> Any:
         """One job."""
@@ -118,7 +120,8 @@ def _poll(pid: int) -> int | None:
 
 def _main() -> None:
     import pipeline.cli.app
-    import pipeline.serving.http.server  # noqa: F401
+    import pipeline.serving.http.server
+    import pipeline.serving.stream.worker  # noqa: F401
 
     running = set[int]()
     for line in sys.stdin:

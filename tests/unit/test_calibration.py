@@ -132,6 +132,12 @@ def test_beta_never_makes_a_surer_ticket_less_sure(seed: int) -> None:
     assert (np.diff(beta.apply(np.linspace(0.001, 0.999, 100))) >= 0).all()
 
 
+def test_beta_gives_a_lone_confidence_the_bits_that_it_has_among_others() -> None:
+    curve, confidences = Beta(1.3, 0.7, 0.2), np.random.default_rng(3).uniform(0, 1, 500)
+    alone = [float(curve.apply(confidences[n : n + 1])[0]) for n in range(len(confidences))]
+    assert alone == curve.apply(confidences).tolist()
+
+
 def test_numbers_that_are_stored_make_the_same_curves() -> None:
     for made in (Link(0.3, 1.2, True), Beta(0.5, 0.2, -1.0)):
         assert type(made)(*made.as_list()) == made

@@ -35,7 +35,8 @@ def watched(tell: Tell) -> int | None:
             return None
         code = watcher.wait(pid)
         if code >= 0 or watcher.asked:
-            return code if code >= 0 else 128 - code
+            # One that is still starting when its end is asked for has nothing to finish.
+            return code if code >= 0 else 0 if -code in _ENDS else 128 - code
         tell("worker_died", signal=signal.Signals(-code).name)
         wait = WAITS[0] if time.monotonic() - begun > YOUNG_SECONDS else wait
         if watcher.sleep(wait):
