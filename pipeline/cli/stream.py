@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import uuid
 from contextlib import ExitStack
@@ -80,8 +81,9 @@ def stream(
     address = None if metrics is None else _address(metrics)
     from pipeline.serving.stream.watching import watched
 
-    tell, worker = teller(log), uuid.uuid4().hex[:12]
+    tell, worker, watcher = teller(log), uuid.uuid4().hex[:12], None
     if places[0].scheme != "pipe":  # what was read from a pipe can't be read again
+        watcher = os.getpid()
         code = watched(tell)
         if code is not None:
             raise typer.Exit(code)
@@ -123,6 +125,7 @@ def stream(
         pace=pace,
         tally=tally,
         tell=tell,
+        parent=watcher,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: work.stop.set())

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from pipeline.serving.telling import Tell
 
@@ -34,6 +35,8 @@ def watched(tell: Tell) -> int | None:
         if pid == 0:
             return None
         code = watcher.wait(pid)
+        if watcher.asked and -code in _ENDS:  # it hadn't begun yet
+            return 0
         if code >= 0 or watcher.asked:
             return code if code >= 0 else 128 - code
         tell("worker_died", signal=signal.Signals(-code).name)
@@ -84,4 +87,5 @@ class _Watcher:
     def _pass_on(self, number: int, frame: object) -> None:
         self.asked = self.asked or number in _ENDS
         if self.child:
-            os.kill(self.child, number)
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(self.child, number)

@@ -90,8 +90,8 @@ class Worker:
     pace : Pace
     tally : Tally
     tell : callable
-    parent : int
-        Process id of the one who watches: when it is gone, this one ends too.
+    parent : int or None
+        Process id of the one who watches: when it is gone, this one ends too. None: nobody watches.
     """
 
     open_inlet: Callable[[], Inlet]
@@ -103,7 +103,7 @@ class Worker:
     pace: Pace
     tally: Tally
     tell: Tell
-    parent: int = field(default_factory=os.getppid)
+    parent: int | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _tokens: Mapping[int, int] = field(default_factory=dict)
     _tended: float = float("-inf")
@@ -139,7 +139,7 @@ class Worker:
             self.tell("stopped", **self.tally.told)
 
     def _ending(self) -> bool:
-        return self.stop.is_set() or os.getppid() != self.parent
+        return self.stop.is_set() or self.parent not in (None, os.getppid())
 
     def _load(self) -> bool:
         while not self._ending():
