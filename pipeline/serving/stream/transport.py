@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
+from socket import gethostname
 from typing import Any, Protocol
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -273,6 +275,21 @@ class Holding:
     group: str = "triage"
     worker: str = "worker"
     claim_seconds: float = 90.0
+
+    def source(self, place: Place) -> str:
+        """The name of what is taken from a place by this group: see `open_outlet`.
+
+        A file of the same name on another machine is another one, and so is each pipe: they don't fence each other.
+        """
+        told = {"file": f"{gethostname()}:{Path(place.path).resolve()}", "pipe": f"pipe of {self.worker}"}
+        return f"{told.get(place.scheme, place.shown)} {self.group}"
+
+
+def same_place(source: Place, target: Place) -> bool:
+    """Whether results would be read as messages. On Redis a stream's partitions have names of their own."""
+    if source.scheme == target.scheme == "file":
+        return Path(source.path).resolve() == Path(target.path).resolve()
+    return source.scheme == target.scheme == "kafka" and source.shown == target.shown
 
 
 def parse_place(text: str, where: str) -> Place:
