@@ -16,7 +16,7 @@ from socket import gethostname
 from typing import Any, Protocol
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from pipeline.errors import InputError
+from pipeline.errors import BrokerError, InputError
 
 SCHEMES = {
     "redis": "redis_streams",
@@ -123,6 +123,10 @@ class FencedError(Exception):
     """Another worker owns the partition now: what this one still wanted to write is not written."""
 
 
+class TakenError(BrokerError):
+    """Another process has this place to itself; what only it can write should be its own to take."""
+
+
 class Inlet(Protocol):
     """Where messages come from. Every method raises BrokerError while the broker can't be reached."""
 
@@ -183,6 +187,11 @@ class Outlet(Protocol):
         """From now on refuse, where the sink can, what workers with smaller tokens write of these partitions.
 
         These are all that are owned: what is written of another one raises FencedError.
+
+        Raises
+        ------
+        TakenError
+            There can be one writer only, and it is another process.
         """
         ...
 
