@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import uuid
 from contextlib import ExitStack
@@ -26,6 +28,8 @@ _TO = f"Where results go: {_PLACES}."
 _AGES = "Ages at which an open ticket is scored again, with a store and a ledger; empty: never."
 _METRICS = "Serve /metrics and /health/live and /ready at [HOST:]PORT; 0: a free port. [default: nowhere]"
 _MEMORY = "Most address space of the worker, in MiB: a message that wants more fails by itself. [default: no limit]"
+
+_GROUP = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 app = typer.Typer(help="Score a stream of tickets and events; look at its dead letters; play a file into it.")
 app.add_typer(dead.app, name="dead")
@@ -71,17 +75,23 @@ def stream(
     """
     if context.invoked_subcommand is not None:
         return
-    from pipeline.serving.stream.transport import parse_place
+    from pipeline.serving.stream.transport import parse_place, same_place
 
     given = {"--from": source, "--to": target, "--scorer": scorer}
     if lacking := [name for name, value in given.items() if not value]:
         raise InputError("an option is missing", where=", ".join(lacking), do="see `triage stream --help`")
     places = parse_place(str(source), "--from"), parse_place(str(target), "--to")
+    if same_place(*places):
+        raise ConfigError("results would be read as messages", where="--to", got=places[1].shown, do="name another one")
+    if not _GROUP.fullmatch(group):
+        do = "name it in letters, digits, dots, dashes and underscores"
+        raise ConfigError("not a name of a group", where="--group", got=group, do=do)
     address = None if metrics is None else _address(metrics)
     from pipeline.serving.stream.watching import watched
 
-    tell, worker = teller(log), uuid.uuid4().hex[:12]
+    tell, worker, watcher = teller(log), uuid.uuid4().hex[:12], None
     if places[0].scheme != "pipe":  # what was read from a pipe can't be read again
+        watcher = os.getpid()
         code = watched(tell)
         if code is not None:
             raise typer.Exit(code)
@@ -115,7 +125,7 @@ def stream(
     loader = Loader(source_of(str(scorer), read_key(key_file)), history, columns, clock)
     work = Worker(
         open_inlet=lambda: open_inlet(places[0], holding),
-        outlet=open_outlet(places[1], f"{places[0].shown} {group}"),
+        outlet=open_outlet(places[1], holding.source(places[0])),
         dead=open_dead(places[0]),
         scoring=scoring,
         renewing=Renewing(loader, tally, tell, look_every),
@@ -123,6 +133,7 @@ def stream(
         pace=pace,
         tally=tally,
         tell=tell,
+        parent=watcher,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: work.stop.set())
@@ -149,7 +160,7 @@ def _ages(text: str) -> tuple[pd.Timedelta, ...]:
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65_535:
+    if not port.isdecimal() or int(port) > 65_535:
         raise ConfigError("not a port", where="--metrics", got=text, do="write 9100, or 0.0.0.0:9100")
     return host or "127.0.0.1", int(port)
 

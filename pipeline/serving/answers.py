@@ -16,7 +16,7 @@ from pipeline.serving.past import Moment, Past, Remembering
 from pipeline.sources.mapping import Mapping
 from pipeline.sources.nested import with_inner
 from pipeline.sources.reader import TableReader
-from pipeline.tickets.records import Record, frames_of
+from pipeline.tickets.records import Record, encodable, frames_of
 from pipeline.tickets.schema import FIELD_PREFIX, TICKETS
 
 SOURCE = "request"
@@ -160,7 +160,7 @@ class Loaded:
     def _ids(self, asks: Sequence[Ask]) -> list[set[str]]:
         if self.mapping is None:
             values = [[r.values for r in ask.records if isinstance(r.values, dict)] for ask in asks]
-            return [{i for own in each if (i := own.get("ticket_id"))} for each in values]
+            return [{i for own in each if (i := encodable(own.get("ticket_id")))} for each in values]
         name = str(self.mapping.ticket_id)
         frames = [with_inner(records, [name]) for records in _frames(asks)]
         ids = list(chain.from_iterable(f[name] if name in f else [None] * len(f) for f in frames))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.tickets.opening import Lines
-from pipeline.tickets.records import Record
+from pipeline.tickets.records import Record, encodable
 
 
 def read(lines: Lines, path: Path | str) -> Iterator[Record]:
@@ -59,9 +59,13 @@ def record_of(value: object, size: int) -> Record:
     if not isinstance(value, dict):
         return Record(None, "not_an_object", size)
     try:
-        return Record({name.replace("\0", ""): text_of_json(item) for name, item in value.items()}, None, size)
+        return Record({_name(name): text_of_json(item) for name, item in value.items()}, None, size)
     except (ValueError, RecursionError):
         return Record(None, "unreadable_record", size)
+
+
+def _name(name: str) -> str:
+    return encodable(name.replace("\0", "")) or ""
 
 
 def text_of_json(value: object) -> str | None:

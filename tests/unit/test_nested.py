@@ -60,6 +60,17 @@ def test_a_column_that_is_there_wins_over_a_path_of_its_name() -> None:
     assert with_inner(records, ["a.b"])["a.b"].tolist() == ["column"]
 
 
+def test_what_one_row_says_is_a_matter_of_that_row_alone() -> None:
+    cells = [
+        {"a": '{"b": {"c": "1"}}'},
+        {"a.b": '{"c": "2"}'},
+        {"a.b.c": "3", "a": '{"b": {"c": "no"}}'},
+        {"a.b.c": None, "a": "no"},
+    ]
+    records = pd.DataFrame([{"a": None, "a.b": None, "a.b.c": None, "error": None} | row for row in cells], dtype="str")
+    assert with_inner(records, ["a.b.c"])["a.b.c"].fillna("-").tolist() == ["1", "2", "3", "-"]
+
+
 @pytest.mark.parametrize("cell", ["{", "plain", "[1]", '{"c": 1}', "{" * 5000, ""])
 def test_what_is_no_object_or_lacks_the_path_gives_no_column(cell: str) -> None:
     records = pd.DataFrame({"a": [cell], "error": [None]}, dtype="str")

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.errors import BrokerError, OutputError
 from pipeline.serving.faults import point
 from pipeline.serving.stream.appended_file import append, last_end, mend, opened, reaching
-from pipeline.serving.stream.transport import Result, Written
+from pipeline.serving.stream.transport import Result, TakenError, Written
 from pipeline.tickets.files import is_named
 
 REMEMBERED = 20_000
@@ -80,7 +80,7 @@ class ResultFile:
             handle = opened(self._path, wait=False)
         if handle is None:
             do = "wait until it ends, or name another file"
-            raise BrokerError("another process writes these results", where=self._shown, do=do)
+            raise TakenError("another process writes these results", where=self._shown, do=do)
         try:
             with reaching(self._shown, "results can't be written"):
                 keys, ours = _read(handle)

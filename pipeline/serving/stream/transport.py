@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
+from socket import gethostname
 from typing import Any, Protocol
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from pipeline.errors import InputError
+from pipeline.errors import BrokerError, InputError
 
 SCHEMES = {
     "redis": "redis_streams",
@@ -121,6 +123,10 @@ class FencedError(Exception):
     """Another worker owns the partition now: what this one still wanted to write is not written."""
 
 
+class TakenError(BrokerError):
+    """Another process has this place to itself; what only it can write should be its own to take."""
+
+
 class Inlet(Protocol):
     """Where messages come from. Every method raises BrokerError while the broker can't be reached."""
 
@@ -181,6 +187,11 @@ class Outlet(Protocol):
         """From now on refuse, where the sink can, what workers with smaller tokens write of these partitions.
 
         These are all that are owned: what is written of another one raises FencedError.
+
+        Raises
+        ------
+        TakenError
+            There can be one writer only, and it is another process.
         """
         ...
 
@@ -273,6 +284,21 @@ class Holding:
     group: str = "triage"
     worker: str = "worker"
     claim_seconds: float = 90.0
+
+    def source(self, place: Place) -> str:
+        """The name of what is taken from a place by this group: see `open_outlet`.
+
+        A file of the same name on another machine is another one, and so is each pipe: they don't fence each other.
+        """
+        told = {"file": f"{gethostname()}:{Path(place.path).resolve()}", "pipe": f"pipe of {self.worker}"}
+        return f"{told.get(place.scheme, place.shown)} {self.group}"
+
+
+def same_place(source: Place, target: Place) -> bool:
+    """Whether results would be read as messages. On Redis a stream's partitions have names of their own."""
+    if source.scheme == target.scheme == "file":
+        return Path(source.path).resolve() == Path(target.path).resolve()
+    return source.scheme == target.scheme == "kafka" and source.shown == target.shown
 
 
 def parse_place(text: str, where: str) -> Place:

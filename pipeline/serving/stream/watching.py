@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from pipeline.serving.telling import Tell
 
@@ -34,9 +35,10 @@ def watched(tell: Tell) -> int | None:
         if pid == 0:
             return None
         code = watcher.wait(pid)
+        if watcher.asked and -code in _ENDS:  # it was still starting, and has nothing to finish
+            return 0
         if code >= 0 or watcher.asked:
-            # One that is still starting when its end is asked for has nothing to finish.
-            return code if code >= 0 else 0 if -code in _ENDS else 128 - code
+            return code if code >= 0 else 128 - code
         tell("worker_died", signal=signal.Signals(-code).name)
         wait = WAITS[0] if time.monotonic() - begun > YOUNG_SECONDS else wait
         if watcher.sleep(wait):
@@ -85,4 +87,5 @@ class _Watcher:
     def _pass_on(self, number: int, frame: object) -> None:
         self.asked = self.asked or number in _ENDS
         if self.child:
-            os.kill(self.child, number)
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(self.child, number)

@@ -31,6 +31,7 @@ from pipeline.serving.stream.transport import (
     Letter,
     Message,
     Outlet,
+    TakenError,
 )
 from pipeline.serving.telling import Tell, place_of
 
@@ -90,8 +91,8 @@ class Worker:
     pace : Pace
     tally : Tally
     tell : callable
-    parent : int
-        Process id of the one who watches: when it is gone, this one ends too.
+    parent : int or None
+        Process id of the one who watches: when it is gone, this one ends too. None: nobody watches.
     """
 
     open_inlet: Callable[[], Inlet]
@@ -103,7 +104,7 @@ class Worker:
     pace: Pace
     tally: Tally
     tell: Tell
-    parent: int = field(default_factory=os.getppid)
+    parent: int | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _tokens: Mapping[int, int] = field(default_factory=dict)
     _tended: float = float("-inf")
@@ -111,6 +112,7 @@ class Worker:
     _aged: float = float("-inf")
     _counted: float = float("-inf")
     _wait: float = 0.0
+    _shut_out: TakenError | None = None
     _breaker: Breaker = field(init=False)
     inlet: Inlet = field(init=False)
 
@@ -139,7 +141,7 @@ class Worker:
             self.tell("stopped", **self.tally.told)
 
     def _ending(self) -> bool:
-        return self.stop.is_set() or os.getppid() != self.parent
+        return self.stop.is_set() or self.parent not in (None, os.getppid())
 
     def _load(self) -> bool:
         while not self._ending():
@@ -164,6 +166,10 @@ class Worker:
                 self._tended = float("-inf")  # nothing to do: look at once whether there are other partitions
             self._age()
             self._count()
+        except TakenError as error:
+            self._let_go()  # to the one who can write
+            self._shut_out = error
+            self._back_off(error)
         except (BrokerError, StoreError) as error:
             self._back_off(error)
         except FencedError:
@@ -186,9 +192,12 @@ class Worker:
         if now - self._tended < self.pace.claim_seconds / 10:
             return
         tokens = dict(self.inlet.tend())
+        if self._shut_out is not None and not tokens:
+            raise self._shut_out  # to wait for partitions would take them from the one who can write
         if tokens != self._tokens:
             self._tokens = {}  # nothing is taken before the sink knows who may write
             self.outlet.own(tokens)
+            self._shut_out = None
             faults.point("owned")
             self.tell("owns", partitions=len(tokens))
         self._tokens, self._tended, self.tally.owned = tokens, now, len(tokens)
@@ -318,9 +327,13 @@ class Worker:
         """Another worker owns a partition now: what was taken and isn't done comes again, to whom it belongs."""
         self.tally.lost += 1
         self.tell("lost_a_partition")
+        self._let_go()
+
+    def _let_go(self) -> None:
         with suppress(BrokerError):
             self.inlet.close()
         self.inlet, self._tokens, self._tended = self.open_inlet(), {}, float("-inf")
+        self.tally.owned = 0
 
     def _fault(self, error: Exception) -> None:
         kind, place = type(error).__name__, place_of(error.__traceback__)

@@ -18,7 +18,7 @@ from pipeline.tickets.json_records import record_of
 NOW = pd.Timestamp("2026-11-23", tz="UTC")
 NAMES = (
     "ticket_id", "created_at", "subject", "body", "customer_id", "customer_keys", "channel", "language", "as_of",
-    "fields.kind", "fields.é", "error", "other", "",
+    "fields.kind", "fields.é", "fields.\ud800", "error", "other", "",
 )  # fmt: skip
 ODD: list[Any] = [
     "", " ", "x", "ann@example.org", "+49 30 1234567", "a\x07", "\u2003", "2026-03-02T12:00:00Z", "2026-03-02 12:00",

@@ -14,10 +14,13 @@ from unit.serving.stream.bench import Bench
 from pipeline.config import Params
 from pipeline.history.store import open_store
 from pipeline.scorer import Scorer
+from pipeline.serving.answers import Loaded
 from pipeline.serving.batch import Settings, score_file
 from pipeline.serving.intake import open_intake
 from pipeline.serving.past import Moment, Remembering, open_past
 from pipeline.serving.stream.messages import read_message
+from pipeline.serving.stream.scoring import Scoring
+from pipeline.serving.stream.transport import Message
 from pipeline.sources.mapping import Mapping, load_mapping
 
 CREATED = "2026-11-20T08:00:00Z"
@@ -187,6 +190,27 @@ def test_a_message_by_a_helpdesks_mapping(tmp_path: Path) -> None:
     wrapped = read_message(json.dumps({"ticket": own, "event": {}}).encode(), mapping)
     assert read_message(json.dumps(own).encode(), mapping).content == wrapped.content != ""
     assert isinstance(mapping, Mapping)
+
+
+def test_what_one_message_is_made_of_changes_no_other(scorer: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text("ticket_id: ticket.id\nsubject: ticket.title\n", "utf-8")
+    loaded = Loaded(Scorer.load(scorer), None, load_mapping(path))
+    flat, nested = {"ticket.id": 9, "ticket.title": "flat"}, {"ticket": {"id": 7, "title": "nested"}}
+    messages = [Message(0, str(n), json.dumps(said).encode()) for n, said in enumerate([nested, flat])]
+    scoring = Scoring(None, lambda: pd.Timestamp("2026-11-23", tz="UTC"))
+    together = scoring.answer(loaded, messages)
+    assert [one.code for one in together] == [None, None]
+    assert together == [scoring.answer(loaded, [message])[0] for message in messages]
+
+
+def test_names_and_ids_that_are_no_text_fail_nobody(bench: Bench) -> None:
+    rows = [ticket(1, **{"fields.\ud800": "x"}), ticket(2, ticket_id="t\ud800"), ticket(3, ticket_id="t\ufffd")]
+    bench.broker.put(*rows, key="same partition")
+    worker = bench.worker()
+    worker.run()
+    assert not worker.tally.faults and not bench.broker.buried
+    assert len(bench.broker.results) == 3
 
 
 def test_what_nobody_reads_changes_no_key() -> None:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli.app import app
 from pipeline.errors import TriageError
+from pipeline.serving.stream.transport import Holding, parse_place
 
 RUN = CliRunner()
 TICKET = {"ticket_id": "t1", "subject": "It leaks", "created_at": "2026-03-02T12:00:00Z"}
@@ -36,6 +37,13 @@ def wrong(*words: object) -> TriageError:
         (["stream", "--from", "-", "--to", "-"], "an option is missing", "--scorer"),
         (["stream", "--from", "mqtt://x", "--to", "-", "--scorer", "s"], "not a stream", "--from"),
         (["stream", "--from", "-", "--to", "redis://h:99999", "--scorer", "s"], "not an address", "--to"),
+        (
+            ["stream", "--from", "a.jsonl", "--to", "./a.jsonl", "--scorer", "s"],
+            "results would be read as messages",
+            "--to",
+        ),
+        (["stream", "--from", "a", "--to", "-", "--scorer", "s", "--group", "a/b"], "not a name of a group", "--group"),
+        (["stream", "--from", "a", "--to", "-", "--scorer", "s", "--group", ""], "not a name of a group", "--group"),
         (["stream", "--from", "-", "--to", "-", "--scorer", "s", "--ages", "soon"], "not an age", "--ages"),
         (["stream", "--from", "-", "--to", "-", "--scorer", "s", "--metrics", "x"], "not a port", "--metrics"),
         (["stream", "dead", "retry", "--from", "in.jsonl"], "which ones isn't said", "ID"),
@@ -54,6 +62,17 @@ def test_a_password_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     for place in ("redis://me:s3cret@h:99999/0", "redis://me:s3cret@localhost:1/0?stram=x", "ftp://me:s3cret@h"):
         assert "s3cret" not in str(wrong("stream", "--from", "-", "--to", place, "--scorer", "none"))
+
+
+def test_files_of_one_name_and_pipes_are_sources_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {
+        holding.source(parse_place(text, "--from"))
+        for holding in (Holding(worker="a"), Holding(worker="b"), Holding("shadow", "a"))
+        for text in ("in.jsonl", f"file://{tmp_path}/in.jsonl", "x/in.jsonl", "-", "redis://:s3cret@h/0?stream=s")
+    }
+    assert len(names) == 2 * 2 + 3 + 2  # two files and one stream, by group; each pipe
+    assert not any("s3cret" in name for name in names)
 
 
 def events(log: Path) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from unit.serving.stream.bench import Bench
 
 SCRIPT = """
 import os, signal, sys, time
@@ -47,3 +48,19 @@ def test_a_worker_that_was_killed_is_started_again(watcher: subprocess.Popen[str
     watcher.send_signal(signal.SIGTERM)
     assert watcher.wait(30) == 0
     watcher.stdout.close()
+
+
+def test_a_worker_ends_when_nobody_watches_it_any_more(bench: Bench) -> None:
+    bench.broker.put({"ticket_id": "t1", "subject": "It leaks"})
+    worker = bench.worker()
+    worker.parent = -1
+    worker.run()
+    assert bench.broker.waiting
+
+
+def test_one_that_was_never_watched_outlives_its_parent(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.broker.put({"ticket_id": "t1", "subject": "It leaks"})
+    worker = bench.worker()
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    worker.run()
+    assert not bench.broker.waiting

@@ -13,6 +13,7 @@ from unit.serving.stream.bench import Bench
 from pipeline.errors import InputError, RefusedError, ScorerError
 from pipeline.serving import faults
 from pipeline.serving.stream import worker as rooms
+from pipeline.serving.stream.transport import TakenError
 
 
 def ticket(number: int, **more: Any) -> dict[str, Any]:
@@ -124,6 +125,26 @@ def test_a_broker_that_is_away_is_waited_for(bench: Bench, name: str, monkeypatc
     assert len(bench.broker.results) == 11 and len(bench.broker.buried) == 1
     assert worker.tally.away == 3 and max(bench.broker.begun.values()) == 1
     assert bench.events().count("away") == 1 and "taking" in bench.events()
+
+
+def test_partitions_are_left_to_the_one_who_has_the_output_to_itself(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "BACK_OFF", (0.001, 0.01))
+    bench.broker.put(*tickets(3))
+    worker = bench.worker()
+    own, tries = worker.outlet.own, iter([True, True, False])
+
+    def taken(tokens: Any) -> None:
+        if next(tries, False):
+            raise TakenError("another process writes these results", where="out.jsonl", do="wait")
+        own(tokens)
+
+    worker.outlet.own = taken  # type: ignore[method-assign]
+    worker.run()
+    calls = bench.broker.calls
+    assert calls[: calls.index("own")].count("close") == 2  # given back each time, before anything was taken
+    assert "take" not in calls[: calls.index("own")] and len(bench.broker.results) == 3
 
 
 def test_what_another_worker_owns_now_is_not_written_and_comes_again(bench: Bench) -> None:
