@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,13 @@ import pytest
 from unit.serving.stream.bench import Bench
 
 from pipeline.config import Params
+from pipeline.errors import StoreError
 from pipeline.history.store import open_store
 from pipeline.scorer import Scorer
 from pipeline.serving.answers import Loaded
 from pipeline.serving.batch import Settings, score_file
 from pipeline.serving.intake import open_intake
+from pipeline.serving.loading import FolderSource, Loader
 from pipeline.serving.past import Moment, Remembering, open_past
 from pipeline.serving.stream.messages import read_message
 from pipeline.serving.stream.scoring import Due, Outcome, Scoring
@@ -220,6 +225,17 @@ def test_a_persons_word_stays_whether_or_not_the_ticket_comes_with_the_event(ben
     found = {r["ticket_id"]: (r["queue"], r["queue_reason"]) for r in bench.broker.records()[before:]}
     assert found["t1"] == found["t2"] == ("second line", "person")
     assert found["t3"][1] != "person"
+
+
+def test_a_locked_store_is_away_before_a_batch_is_taken_to_hang(bench: Bench, store: str) -> None:
+    held = Loader(FolderSource(bench.scorer), store, None, lambda: bench.now, timeout_seconds=0.05).load()
+    with closing(sqlite3.connect(store.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        with pytest.raises(StoreError, match="locked"):
+            Scoring(None, lambda: bench.now).answer(held.loaded, [Message(0, "0", json.dumps(ticket(1)).encode())])
+        assert time.monotonic() - begun < 5
+    held.close()
 
 
 def test_decisions_are_in_the_ledger_under_the_results_keys(bench: Bench, store: str) -> None:
