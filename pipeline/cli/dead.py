@@ -154,5 +154,12 @@ def _made_of(value: bytes) -> list[str]:
     if said.keys() <= {"ticket", "event"}:
         inner = [(name, own) for name, own in said.items() if isinstance(own, dict)]
         parts = [(f"{name}.{own_name}", value) for name, own in inner for own_name, value in own.items()]
-    sizes = ((name, type(value).__name__, len(json.dumps(value))) for name, value in parts[:50])
+    sizes = ((name, type(value).__name__, _size(value)) for name, value in parts[:50])
     return [f"part {name!a}: {kind}, {size} characters" for name, kind, size in sizes]
+
+
+def _size(value: Any) -> int | str:
+    try:
+        return len(json.dumps(value))
+    except RecursionError:
+        return "too deep to count its"

@@ -98,7 +98,9 @@ def stream(
     _limit(max_memory)
     import pandas as pd
 
+    from pipeline.history.store import TIMEOUT_SECONDS as STORE_SECONDS
     from pipeline.ledger import Journal, open_ledger, spool_of
+    from pipeline.ledger.ledger import TIMEOUT_SECONDS as LEDGER_SECONDS
     from pipeline.serving.loading import Loader
     from pipeline.serving.stream.ageing import Ageing
     from pipeline.serving.stream.renewing import Renewing
@@ -116,13 +118,15 @@ def stream(
         do = "write `ticket_id: COLUMN`"
         raise ConfigError("a stream needs the tickets' own ids", where=columns.where, got="no ticket_id", do=do)
     pace = Pace(batch, window, patience, tries, most_bad, 1.5 * patience, until_empty)
+    quarter = patience / 4  # a database that is locked is away before its batch is taken to hang
     journal = None
     if ledger is not None:
-        journal = Journal(open_ledger(ledger, lazily=True), spool_of(ledger, Path.cwd()))
+        opened = open_ledger(ledger, lazily=True, timeout_seconds=min(LEDGER_SECONDS, quarter))
+        journal = Journal(opened, spool_of(ledger, Path.cwd()))
     tally, steps = Tally(), _ages(ages)
     scoring = Scoring(journal, clock)
     holding = Holding(group, worker, pace.claim_seconds)
-    loader = Loader(source_of(str(scorer), read_key(key_file)), history, columns, clock)
+    loader = Loader(source_of(str(scorer), read_key(key_file)), history, columns, clock, min(STORE_SECONDS, quarter))
     work = Worker(
         open_inlet=lambda: open_inlet(places[0], holding),
         outlet=open_outlet(places[1], holding.source(places[0])),

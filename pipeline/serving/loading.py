@@ -15,6 +15,7 @@ import pandas as pd
 
 from pipeline.artifact import MANIFEST
 from pipeline.errors import ScorerError
+from pipeline.history.store import TIMEOUT_SECONDS
 from pipeline.scorer import Scorer
 from pipeline.serving.answers import Ask, Loaded
 from pipeline.serving.past import open_past
@@ -125,12 +126,15 @@ class Loader:
     mapping : Mapping or None
     clock : callable
         The present.
+    timeout_seconds : float
+        So long a store that others write to is waited for.
     """
 
     source: Source
     history: str | None
     mapping: Mapping | None
     clock: Callable[[], pd.Timestamp]
+    timeout_seconds: float = TIMEOUT_SECONDS
 
     def load(self) -> Held:
         """Load, open the history, and warm up.
@@ -142,7 +146,8 @@ class Loader:
         """
         scorer = self.source.open()
         with ExitStack() as stack:
-            past = stack.enter_context(open_past(self.history, scorer.settings))
+            opened = open_past(self.history, scorer.settings, timeout_seconds=self.timeout_seconds)
+            past = stack.enter_context(opened)
             loaded = Loaded(scorer, past, self.mapping)
             _warm(loaded, self.clock())
             return Held(loaded, stack.pop_all())

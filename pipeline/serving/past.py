@@ -19,7 +19,7 @@ from pipeline.history.amounts import DESK, FACTS
 from pipeline.history.definitions import parse_duration
 from pipeline.history.log import moments
 from pipeline.history.record import History, record
-from pipeline.history.store import Store, open_store
+from pipeline.history.store import TIMEOUT_SECONDS, Store, open_store
 from pipeline.history.store.engine import without_secrets
 from pipeline.scorer import Scorer
 from pipeline.sources.raw import Raw, contents_hash, load_raw, relabel
@@ -206,7 +206,9 @@ def as_asked(tickets: pd.DataFrame, queue_column: str | None) -> pd.DataFrame:
 
 
 @contextmanager
-def open_past(place: str | None, settings: Params) -> Iterator[Past | None]:
+def open_past(
+    place: str | None, settings: Params, *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> Iterator[Past | None]:
     """The history at a place; None where no place is named.
 
     Parameters
@@ -215,6 +217,8 @@ def open_past(place: str | None, settings: Params) -> Iterator[Past | None]:
         A RAW_DIR, or the URL of a store.
     settings : Params
         The scorer's: its outcomes say what the folder's facts mean.
+    timeout_seconds : float
+        So long a store that others write to is waited for.
 
     Raises
     ------
@@ -229,5 +233,5 @@ def open_past(place: str | None, settings: Params) -> Iterator[Past | None]:
         do = "name a folder that `triage import` made, or a store such as sqlite:///FILE.db"
         raise InputError("neither a RAW_DIR nor a store", where="--history", got=without_secrets(place), do=do)
     else:
-        with open_store(place, settings.history, as_it_is=True) as store:
+        with open_store(place, settings.history, as_it_is=True, timeout_seconds=timeout_seconds) as store:
             yield StorePast(store, f"store {store.place.name}: {store.counts()}")

@@ -16,6 +16,10 @@ LOOK_SECONDS = 60.0
 """How often somebody looks who has waited long enough."""
 
 
+_READ_AT_ONCE = 1_000
+"""Tickets whose words are in memory together: of all but two moments nothing is kept."""
+
+
 @dataclass(frozen=True)
 class _Known:
     """When a ticket was created, and as of when it was scored last (both in UTC)."""
@@ -74,6 +78,10 @@ class Ageing:
                 self._known.pop(name, None)
 
     def _read(self, ledger: Ledger, names: Sequence[str]) -> None:
+        for begin in range(0, len(names), _READ_AT_ONCE):
+            self._learn(ledger, names[begin : begin + _READ_AT_ONCE])
+
+    def _learn(self, ledger: Ledger, names: Sequence[str]) -> None:
         words = ledger.words(names)
         for name in names:
             created = words[name].ticket.get("created_at") if name in words else None

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from pipeline.errors import TriageError
+from pipeline.errors import OutputError, StoreError, TriageError
 from pipeline.serving.answers import Loaded
 from pipeline.serving.loading import Held, Loader, settle_down
 from pipeline.serving.stream.tally import Tally
@@ -77,8 +77,12 @@ class Renewing:
             mark = ""
         if not asked and mark in ("", self.known):
             return self.known, None
-        self.known = mark  # one that is refused isn't tried again until it changes
-        return mark, self.loader.load()
+        before, self.known = self.known, mark  # one that is refused isn't tried again until it changes
+        try:
+            return mark, self.loader.load()
+        except (StoreError, OutputError):  # not its fault: a history or a registry is away
+            self.known = before
+            raise
 
     def _swap(self, coming: Future[tuple[str, Held | None]]) -> None:
         self._coming = None

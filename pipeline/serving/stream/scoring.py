@@ -6,16 +6,17 @@ to which something happened as of just after that. Who follows gets the newest w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.errors import ScorerError
 from pipeline.history.record import Roles, known_tickets
-from pipeline.ledger import Journal, decisions_of
+from pipeline.ledger import Decision, Journal, decisions_of
 from pipeline.ledger.decisions import digest
 from pipeline.serving import faults, sink
 from pipeline.serving.answers import Ask, Loaded, read_records
@@ -47,10 +48,13 @@ class Outcome:
         None for an event after which nothing is said.
     code : str or None
         Of `ROW_CODES`: then the message belongs to the dead letters too.
+    decision : Decision or None
+        For the ledger.
     """
 
     result: Result | None = None
     code: str | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,6 @@ class Scoring:
         The ledger: it keeps what was decided, and the words of known tickets.
     clock : callable
         The present, as a Timestamp in UTC.
-    machines : tuple of str
-        Actors that are programs: what they set isn't a person's word.
     unscored : int
         Events so far after which the ticket could not be scored again, as nobody keeps its words.
     unlogged : int
@@ -93,10 +95,8 @@ class Scoring:
 
     journal: Journal | None
     clock: Callable[[], pd.Timestamp]
-    machines: tuple[str, ...] = ()
     unscored: int = 0
     unlogged: int = 0
-    _warned: set[str] = field(default_factory=set)
 
     def answer(self, loaded: Loaded, messages: Sequence[Message], *, code: str | None = None) -> list[Outcome]:
         """One outcome for each message, in order.
@@ -126,19 +126,31 @@ class Scoring:
         faults.point("stored")
         for places, tickets in groups:
             faults.poison(tickets["ticket_id"][tickets["error"].isna().to_numpy(bool)])
-            for place, outcome in zip(places, self._new(loaded, messages, told, places, tickets, events), strict=True):
+            new = self._new(loaded, messages, told, places, tickets, events)
+            self.keep(new)  # an event beside it may need its words
+            for place, outcome in zip(places, new, strict=True):
                 found[place] = outcome
         for place, event_code in event_codes.items():
             if event_code is not None and found[place].code is None:
-                found[place] = Outcome(found[place].result, event_code)
+                found[place] = replace(found[place], code=event_code)
         known = [p for p, one in enumerate(told) if one.ticket is None and p in events.index]
         due = {p: due for p in known if (due := _due(events.loc[p], told[p], messages[p].partition)) is not None}
-        for place, result in zip(due, self.again(loaded, list(due.values())), strict=True):
-            found[place] = Outcome(result)
+        again = self.again(loaded, list(due.values()))
+        self.keep(again)
+        for place, outcome in zip(due, again, strict=True):
+            found[place] = outcome
         return found
 
-    def again(self, loaded: Loaded, due: Sequence[Due]) -> list[Result | None]:
-        """Score known tickets again, by the words that the ledger keeps; None where it keeps none.
+    def keep(self, outcomes: Iterable[Outcome]) -> None:
+        """Put what was decided into the ledger."""
+        made = [one.decision for one in outcomes if one.decision is not None]
+        if made and self.journal is not None and not self.journal.write(made):
+            self.unlogged += len(made)
+
+    def again(self, loaded: Loaded, due: Sequence[Due]) -> list[Outcome]:
+        """Score known tickets again, by the words that the ledger keeps; nothing comes of one of which it keeps none.
+
+        The ledger isn't told yet: see `keep`.
 
         Raises
         ------
@@ -146,9 +158,9 @@ class Scoring:
         """
         if not due or self.journal is None or loaded.past is None:
             self.unscored += len(due)
-            return [None] * len(due)
+            return [Outcome()] * len(due)
         words = self.journal.ledger.words({one.ticket_id for one in due})
-        found: list[Result | None] = [None] * len(due)
+        found = [Outcome()] * len(due)
         for places in _rounds([one.ticket_id for one in due]):
             kept = [
                 (place, due[place], words[due[place].ticket_id]) for place in places if due[place].ticket_id in words
@@ -159,9 +171,9 @@ class Scoring:
             rows = [{"subject": None, **w.ticket, "ticket_id": one.ticket_id, "as_of": one.as_of} for _, one, w in kept]
             tickets = pd.DataFrame(rows).assign(as_of=lambda t: t["as_of"].astype("datetime64[us, UTC]"))
             asked = [_Asked(w.content, one.step, one.partition) for _, one, w in kept]
-            results = self._scored(loaded, tickets, asked, people=True)
+            results = self._scored(loaded, tickets, asked, people=[True] * len(kept))
             for (place, _, _), outcome in zip(kept, results, strict=True):
-                found[place] = outcome.result
+                found[place] = outcome
         return found
 
     def _events(self, told: Sequence[Told], now: pd.Timestamp) -> tuple[pd.DataFrame, dict[int, str | None]]:
@@ -218,17 +230,22 @@ class Scoring:
             message, one = messages[place], told[place]
             step = one.step if isinstance(ids[n], str) and one.content else message.position  # all that tells it apart
             asked.append(_Asked(one.content, step, message.partition))
-        return self._scored(loaded, tickets, asked, people=False)
+        return self._scored(loaded, tickets, asked, people=[n in after for n in range(len(places))])
 
-    def _scored(self, loaded: Loaded, tickets: pd.DataFrame, asked: Sequence[_Asked], *, people: bool) -> list[Outcome]:
+    def _scored(
+        self, loaded: Loaded, tickets: pd.DataFrame, asked: Sequence[_Asked], *, people: Sequence[bool]
+    ) -> list[Outcome]:
+        """Outcomes row by row; in those of `people` what a person has set stays: something has happened to them."""
         scorer, history = loaded.scorer, None
         if loaded.past is not None:
             history = loaded.past.read(as_asked(tickets, scorer.queue_column))
         scored = scorer.score(tickets, history=history)
         if len(scored) != len(tickets):
             raise ScorerError("the scorer lost rows", got=f"{len(scored)} of {len(tickets)}", do="report this")
-        if people and history is not None:
-            scored, _ = with_people(scored, set_by_people(history, tickets, machines=self.machines))
+        if any(people) and history is not None:
+            said = set_by_people(history, tickets, machines=scorer.settings.rescore.machines)
+            said.loc[~np.array(people) | scored["error"].notna().to_numpy(bool)] = None
+            scored, _ = with_people(scored, said)
         ids, codes = (
             [v if isinstance(v, str) else None for v in scored[name].tolist()] for name in ("ticket_id", "error")
         )
@@ -237,18 +254,20 @@ class Scoring:
             for i, one, code in zip(ids, asked, codes, strict=True)
         ]
         lines = sink.whole(scored, sink.Format("jsonl"), scorer.levels).splitlines()
-        self._log(loaded, tickets, scored, keys)
+        made = self._decisions(loaded, tickets, scored, keys)
         return [
-            Outcome(Result(one.partition, key, i, line[:-1] + b',"key":"%s"}' % key.encode()), code)
-            for one, key, i, line, code in zip(asked, keys, ids, lines, codes, strict=True)
+            Outcome(Result(one.partition, key, i, line[:-1] + b',"key":"%s"}' % key.encode()), code, decision)
+            for one, key, i, line, code, decision in zip(asked, keys, ids, lines, codes, made, strict=True)
         ]
 
-    def _log(self, loaded: Loaded, tickets: pd.DataFrame, scored: pd.DataFrame, keys: Sequence[str]) -> None:
+    def _decisions(
+        self, loaded: Loaded, tickets: pd.DataFrame, scored: pd.DataFrame, keys: Sequence[str]
+    ) -> Sequence[Decision | None]:
         if self.journal is None:
-            return
+            return [None] * len(tickets)
         settings, now = loaded.scorer.settings, self.clock().to_pydatetime()
         assert isinstance(now, datetime)
-        made = decisions_of(
+        return decisions_of(
             tickets,
             scored,
             door=DOOR,
@@ -258,8 +277,6 @@ class Scoring:
             history=loaded.past is not None,
             keys=keys,
         )
-        if not self.journal.write(made):
-            self.unlogged += len(made)
 
 
 @dataclass(frozen=True)

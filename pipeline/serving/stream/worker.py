@@ -22,7 +22,7 @@ from pipeline.errors import BrokerError, OutputError, StoreError, TriageError
 from pipeline.serving import faults
 from pipeline.serving.stream.ageing import LOOK_SECONDS, Ageing
 from pipeline.serving.stream.renewing import Renewing
-from pipeline.serving.stream.scoring import Outcome, Scoring
+from pipeline.serving.stream.scoring import Due, Outcome, Scoring
 from pipeline.serving.stream.tally import Breaker, Tally
 from pipeline.serving.stream.transport import (
     DeadLetters,
@@ -282,14 +282,25 @@ class Worker:
             if self._ending():
                 return
             some = due[begin : begin + self.pace.batch]
-            with self._patience():
-                results = self.scoring.again(self.renewing.loaded, some)
-            written = self.outlet.write([one for one in results if one is not None])
+            outcomes = self._again(some)
+            written = self.outlet.write([one.result for one in outcomes if one.result is not None])
+            self.scoring.keep(outcomes)  # not before: no message comes again for a result that was never written
             self.ageing.done(some)
             self.tally.aged += len(some)
             self.tally.new += written.new
             self.tally.repeats += written.repeats
             self._tend()
+
+    def _again(self, due: Sequence[Due]) -> list[Outcome]:
+        """Outcomes of all; nothing comes of one that raises, and none fails for another."""
+        try:
+            with self._patience():
+                return self.scoring.again(self.renewing.loaded, due)
+        except StoreError:
+            raise
+        except Exception as error:
+            self._fault(error)
+        return [outcome for one in due for outcome in self._again([one])] if len(due) > 1 else [Outcome()]
 
     def _count(self) -> None:
         """For the metrics: not each time, as it asks the broker."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,15 +16,17 @@ import pytest
 from unit.serving.stream.bench import Bench
 
 from pipeline.config import Params
+from pipeline.errors import StoreError
 from pipeline.history.store import open_store
 from pipeline.scorer import Scorer
 from pipeline.serving.answers import Loaded
 from pipeline.serving.batch import Settings, score_file
 from pipeline.serving.intake import open_intake
+from pipeline.serving.loading import FolderSource, Loader
 from pipeline.serving.past import Moment, Remembering, open_past
 from pipeline.serving.stream.messages import read_message
-from pipeline.serving.stream.scoring import Scoring
-from pipeline.serving.stream.transport import Message
+from pipeline.serving.stream.scoring import Due, Outcome, Scoring
+from pipeline.serving.stream.transport import Message, Result, Written
 from pipeline.sources.mapping import Mapping, load_mapping
 
 CREATED = "2026-11-20T08:00:00Z"
@@ -168,6 +174,68 @@ def test_open_tickets_are_scored_again_as_they_wait_each_age_once(bench: Bench, 
     said = {r["ticket_id"]: r["as_of"] for r in bench.broker.records()}
     assert said == {"t1": "2026-11-27T08:00:00Z", "t2": "2026-11-20T08:00:00Z", "t3": "2026-11-26T11:30:00Z"}
     assert later.tally.aged == 2
+
+
+def test_what_ages_is_in_the_sink_before_the_ledger_knows(bench: Bench, store: str) -> None:
+    ages = (pd.Timedelta(24, "h"),)
+    bench.broker.put(ticket(1))
+    bench.worker(history=store, ledger=True).run()
+    bench.now += pd.Timedelta(1, "min")
+    bench.broker.put(ticket(2))
+    dying = bench.worker(history=store, ledger=True, ages=ages)
+    write = dying.outlet.write
+
+    def die(results: Sequence[Result]) -> Written:
+        if any(one.ticket_id == "t1" for one in results):
+            raise KeyboardInterrupt
+        return write(results)
+
+    dying.outlet.write = die  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        dying.run()
+    bench.now += pd.Timedelta(1, "min")
+    bench.broker.put(ticket(3))
+    bench.worker(history=store, ledger=True, ages=ages).run()
+    aged = [r["ticket_id"] for r in bench.broker.records() if r["as_of"] == "2026-11-21T08:00:00Z"]
+    assert sorted(aged) == ["t1", "t2", "t3"]
+
+
+def test_one_that_raises_as_it_ages_ends_no_worker_and_fails_alone(bench: Bench, store: str) -> None:
+    bench.broker.put(ticket(1), ticket(2), ticket(3))
+    worker = bench.worker(history=store, ledger=True, ages=(pd.Timedelta(24, "h"),))
+    again = worker.scoring.again
+
+    def bad(loaded: Loaded, due: Sequence[Due]) -> list[Outcome]:
+        if any(one.ticket_id == "t2" for one in due):
+            raise RuntimeError("poison")
+        return again(loaded, due)
+
+    worker.scoring.again = bad  # type: ignore[method-assign]
+    worker.run()
+    assert worker.tally.faults == {"RuntimeError": 2} and len(bench.broker.results) == 3 + 2
+
+
+def test_a_persons_word_stays_whether_or_not_the_ticket_comes_with_the_event(bench: Bench, store: str) -> None:
+    said = {"side": "agent", "value": "second line"}
+    bench.broker.put(ticket(1), event(1, 1, "assignment", **said), ticket(2), event(2, 1, "assignment", **said))
+    bench.worker(history=store, ledger=True).run()
+    before = len(bench.broker.results)
+    bench.broker.put(event(1, 2), {"ticket": ticket(2)} | event(2, 2), ticket(3))
+    bench.worker(history=store, ledger=True).run()
+    found = {r["ticket_id"]: (r["queue"], r["queue_reason"]) for r in bench.broker.records()[before:]}
+    assert found["t1"] == found["t2"] == ("second line", "person")
+    assert found["t3"][1] != "person"
+
+
+def test_a_locked_store_is_away_before_a_batch_is_taken_to_hang(bench: Bench, store: str) -> None:
+    held = Loader(FolderSource(bench.scorer), store, None, lambda: bench.now, timeout_seconds=0.05).load()
+    with closing(sqlite3.connect(store.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        with pytest.raises(StoreError, match="locked"):
+            Scoring(None, lambda: bench.now).answer(held.loaded, [Message(0, "0", json.dumps(ticket(1)).encode())])
+        assert time.monotonic() - begun < 5
+    held.close()
 
 
 def test_decisions_are_in_the_ledger_under_the_results_keys(bench: Bench, store: str) -> None:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli.app import app
 from pipeline.errors import TriageError
-from pipeline.serving.stream.transport import Holding, parse_place
+from pipeline.serving.stream.transport import Holding, Letter, open_dead, parse_place
 
 RUN = CliRunner()
 TICKET = {"ticket_id": "t1", "subject": "It leaks", "created_at": "2026-03-02T12:00:00Z"}
@@ -73,6 +73,16 @@ def test_files_of_one_name_and_pipes_are_sources_of_their_own(tmp_path: Path, mo
     }
     assert len(names) == 2 * 2 + 3 + 2  # two files and one stream, by group; each pipe
     assert not any("s3cret" in name for name in names)
+
+
+def test_a_letter_of_any_depth_can_be_looked_at(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    values = [b'{"subject": ' + b"[" * depth + b"]" * depth + b"}" for depth in range(900, 1000, 3)]
+    dead = open_dead(parse_place(str(source), "--from"))
+    dead.add([Letter("unreadable_record", 1, f"0/{n}", "", None, value) for n, value in enumerate(values)])
+    for letter in dead.letters():
+        shown = RUN.invoke(app, ["stream", "dead", "show", letter.id, "--from", str(source)])
+        assert shown.exit_code == 0 and "part" in shown.output
 
 
 def events(log: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from unit.serving.stream.bench import Bench
 
-from pipeline.errors import InputError, RefusedError, ScorerError
+from pipeline.errors import InputError, RefusedError, ScorerError, StoreError
 from pipeline.serving import faults
 from pipeline.serving.stream import worker as rooms
 from pipeline.serving.stream.transport import TakenError
@@ -185,6 +185,26 @@ def test_a_new_scorer_takes_over_and_a_bad_one_is_refused(bench: Bench, tmp_path
     _look_until(worker, lambda: worker.tally.reloads["in_service"] == 1)
     worker.renewing.asked = True
     _look_until(worker, lambda: worker.tally.reloads["in_service"] == 2)
+    worker.renewing.close()
+
+
+def test_a_new_scorer_is_tried_again_where_only_its_history_was_away(bench: Bench) -> None:
+    worker = bench.worker()
+    worker.renewing.first()
+    loader, away = worker.renewing.loader, iter([True, True])
+
+    class Loader:
+        source = loader.source
+
+        def load(self) -> Any:
+            if next(away, False):
+                raise StoreError("the server can't be reached", where="history", do="wait")
+            return loader.load()
+
+    worker.renewing.loader = Loader()  # type: ignore[assignment]
+    worker.renewing.known = "the one before"
+    _look_until(worker, lambda: worker.tally.reloads["in_service"] == 1)
+    assert worker.tally.reloads["refused"] == 2
     worker.renewing.close()
 
 
