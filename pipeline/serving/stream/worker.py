@@ -261,9 +261,26 @@ class Worker:
                 raise  # away for all of them
             except Exception as error:
                 self._fault(error)
+            self._still_own(messages)
         if len(messages) > 1:
             return [outcome for message in messages for outcome in self._answered([message])]
         return self._scored(messages, code=UNSCORABLE)
+
+    def _still_own(self, messages: Sequence[Message]) -> None:
+        """Between two attempts show a sign of life: all of them together may take longer than the claim lasts.
+
+        Raises
+        ------
+        FencedError
+            Another worker has taken over meanwhile.
+        """
+        if time.monotonic() - self._tended < self.pace.claim_seconds / 10:
+            return
+        with suppress(BrokerError):
+            found = dict(self.inlet.tend())
+            self._tended = time.monotonic() if found == self._tokens else float("-inf")  # what is new is owned later
+            if any(found.get(m.partition) != self._tokens.get(m.partition) for m in messages):
+                raise FencedError
 
     def _scored(self, messages: Sequence[Message], code: str | None = None) -> list[Outcome]:
         with self._patience():

@@ -64,6 +64,27 @@ def test_one_that_raises_fails_alone_and_a_person_decides(bench: Bench, monkeypa
     assert told == {"kind": "RuntimeError", "place": f"serving/faults.py:{_line()}"}
 
 
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_between_attempts_it_shows_that_it_lives_and_sees_who_has_taken_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, taken_over: bool
+) -> None:
+    monkeypatch.setenv("TRIAGE_POISON", "1")
+    bench.broker.put(ticket(0, ticket_id="poison-raise-1"))
+    worker = bench.worker(tries=3, claim_seconds=0.0)
+    failed = worker._fault
+
+    def fault(error: Exception) -> None:
+        failed(error)
+        if taken_over and worker.tally.faults["RuntimeError"] == 2:
+            bench.broker.owners = {p: token + 1 for p, token in bench.broker.owners.items()}
+
+    monkeypatch.setattr(worker, "_fault", fault)
+    worker.run()
+    calls = bench.broker.calls[: bench.broker.calls.index("write")]
+    assert calls.count("tend") >= 4 and len(bench.broker.results) == len(bench.broker.buried) == 1
+    assert worker.tally.lost == taken_over
+
+
 def _line() -> str:
     source = Path(faults.__file__).read_text("utf-8").splitlines()
     return str(next(n for n, line in enumerate(source, 1) if 'RuntimeError("poison")' in line))
