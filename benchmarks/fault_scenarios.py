@@ -69,7 +69,7 @@ class Stage:
             crew.abandon()
             broker.close()
 
-    def supply(self, kills: int, *, each: int = 100, least: int = 500, broken: float = 0.02) -> list[Sent]:
+    def supply(self, kills: int, *, each: int = 100, least: int = 400, broken: float = 0.02) -> list[Sent]:
         """More tickets than can be sent while so many workers are killed."""
         return tickets(self.desk, least + each * kills, self.chance, broken=broken)
 
@@ -90,9 +90,9 @@ def redis_kills(stage: Stage) -> Row:
     return _sum(row, _redis_stories(stage, second)) if second else row
 
 
-def file_kills(stage: Stage) -> Row:
+def file_kills(stage: Stage, points: Sequence[str] = (*POINTS, *FILE_POINTS)) -> Row:
     """The same on a followed file."""
-    return _kills(stage, FileBroker(stage.desk.folder), "a followed file: workers killed", (*POINTS, *FILE_POINTS))
+    return _kills(stage, FileBroker(stage.desk.folder), "a followed file: workers killed", points)
 
 
 def kafka_kills(stage: Stage) -> Row:
@@ -308,7 +308,7 @@ def _poison(stage: Stage, broker: Broker, title: str) -> Row:
 
 def _redis_stories(stage: Stage, kills: int, *, again: bool = False) -> Row:
     """Tickets, then rounds of events, with a history store and a ledger, and workers that are killed meanwhile."""
-    rounds, base = stories(stage.desk, 60 + 2 * kills, stage.chance)
+    rounds, base = stories(stage.desk, 50 + 2 * kills, stage.chance)
     broker = RedisBroker(stage.desk.folder)
     store = stage.desk.folder / f"store-{time.monotonic_ns()}.db"
     shutil.copy(base, store)

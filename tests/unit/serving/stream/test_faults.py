@@ -1,4 +1,4 @@
-"""Workers of real streams are killed at every named and at seeded random moments; an oracle says what came of it.
+"""Workers of real streams are killed at named and at seeded random moments; an oracle says what came of it.
 
 By the driver of `python benchmarks/faults.py`, which does the same at 200 moments, and much else.
 """
@@ -30,7 +30,7 @@ def stage(desk: Path, scorer: Path, tmp_path: Path) -> Stage:
 
 def _nothing_is_wrong(row: Row) -> None:
     assert not row["wrong"], row
-    assert row["messages"] == row["results"] > 300, row
+    assert row["messages"] == row["results"] > 150, row
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server is installed")
@@ -42,10 +42,10 @@ def test_workers_on_redis_killed_at_ten_random_and_all_named_moments_leave_every
     assert sum(count for name, count in row["faults"].items() if name.startswith("killed")) == 10
 
 
-def test_workers_on_a_followed_file_killed_at_random_and_all_named_moments_leave_every_result_once(
+def test_workers_on_a_followed_file_killed_at_random_and_some_named_moments_leave_every_result_once(
     stage: Stage,
 ) -> None:
     stage.kills = 3
-    row = file_kills(stage)
+    row = file_kills(stage, points=(*FILE_POINTS, "written"))
     _nothing_is_wrong(row)
-    assert row["faults"]["named moments"] == len(POINTS) + len(FILE_POINTS)
+    assert row["faults"]["named moments"] == len(FILE_POINTS) + 1
