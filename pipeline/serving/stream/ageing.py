@@ -77,6 +77,10 @@ class Ageing:
             if name is not None:
                 self._known.pop(name, None)
 
+    def ask_again(self) -> None:
+        """The ledger knows of tickets that only its spool did."""
+        self._known = {name: known for name, known in self._known.items() if known is not None}
+
     def _read(self, ledger: Ledger, names: Sequence[str]) -> None:
         for begin in range(0, len(names), _READ_AT_ONCE):
             self._learn(ledger, names[begin : begin + _READ_AT_ONCE])

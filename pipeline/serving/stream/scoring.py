@@ -25,6 +25,7 @@ from pipeline.serving.happenings import read_events
 from pipeline.serving.past import StorePast, as_asked
 from pipeline.serving.people import set_by_people
 from pipeline.serving.stream.messages import Told, read_message
+from pipeline.serving.stream.patience import unhurried
 from pipeline.serving.stream.transport import Message, Result
 from pipeline.tickets import schema
 from pipeline.tickets.records import Record
@@ -122,7 +123,8 @@ class Scoring:
         events, event_codes = self._events(told, now)
         groups = [(places, self._tickets(loaded, messages, told, places, now)) for places in _apart(loaded, told)]
         if isinstance(loaded.past, StorePast):
-            _put(loaded.past, [frame for _, frame in groups], events)
+            with unhurried():
+                _put(loaded.past, [frame for _, frame in groups], events)
         faults.point("stored")
         for places, tickets in groups:
             faults.poison(tickets["ticket_id"][tickets["error"].isna().to_numpy(bool)])
@@ -144,8 +146,11 @@ class Scoring:
     def keep(self, outcomes: Iterable[Outcome]) -> None:
         """Put what was decided into the ledger."""
         made = [one.decision for one in outcomes if one.decision is not None]
-        if made and self.journal is not None and not self.journal.write(made):
-            self.unlogged += len(made)
+        if not made or self.journal is None:
+            return
+        with unhurried():
+            if not self.journal.write(made):
+                self.unlogged += len(made)
 
     def again(self, loaded: Loaded, due: Sequence[Due]) -> list[Outcome]:
         """Score known tickets again, by the words that the ledger keeps; nothing comes of one of which it keeps none.
@@ -159,7 +164,8 @@ class Scoring:
         if not due or self.journal is None or loaded.past is None:
             self.unscored += len(due)
             return [Outcome()] * len(due)
-        words = self.journal.ledger.words({one.ticket_id for one in due})
+        with unhurried():
+            words = self.journal.ledger.words({one.ticket_id for one in due})
         found = [Outcome()] * len(due)
         for places in _rounds([one.ticket_id for one in due]):
             kept = [
@@ -238,7 +244,8 @@ class Scoring:
         """Outcomes row by row; in those of `people` what a person has set stays: something has happened to them."""
         scorer, history = loaded.scorer, None
         if loaded.past is not None:
-            history = loaded.past.read(as_asked(tickets, scorer.queue_column))
+            with unhurried():
+                history = loaded.past.read(as_asked(tickets, scorer.queue_column))
         scored = scorer.score(tickets, history=history)
         if len(scored) != len(tickets):
             raise ScorerError("the scorer lost rows", got=f"{len(scored)} of {len(tickets)}", do="report this")

@@ -95,7 +95,7 @@ class Letter:
     Attributes
     ----------
     code : str
-        Why: one of `dead.CODES`, or of the codes of a row.
+        Why: one of `ROW_CODES`.
     tries : int
         How often it was begun.
     position : str

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import pandas as pd
@@ -21,6 +20,7 @@ import pandas as pd
 from pipeline.errors import BrokerError, OutputError, StoreError, TriageError
 from pipeline.serving import faults
 from pipeline.serving.stream.ageing import LOOK_SECONDS, Ageing
+from pipeline.serving.stream.patience import hurried
 from pipeline.serving.stream.renewing import Renewing
 from pipeline.serving.stream.scoring import Due, Outcome, Scoring
 from pipeline.serving.stream.tally import Breaker, Tally
@@ -112,6 +112,7 @@ class Worker:
     _aged: float = float("-inf")
     _counted: float = float("-inf")
     _wait: float = 0.0
+    _due: list[Due] = field(default_factory=list)
     _shut_out: TakenError | None = None
     _breaker: Breaker = field(init=False)
     inlet: Inlet = field(init=False)
@@ -160,7 +161,9 @@ class Worker:
             self._well()
             if messages:
                 self._handle(messages)
-            elif self.inlet.ended or (self.pace.until_empty and self._tokens and self.inlet.lag() == 0):
+            elif not self._due and (
+                self.inlet.ended or (self.pace.until_empty and self._tokens and self.inlet.lag() == 0)
+            ):
                 return False
             else:
                 self._tended = float("-inf")  # nothing to do: look at once whether there are other partitions
@@ -225,7 +228,9 @@ class Worker:
         self.tally.repeats += written.repeats
         self.tally.dead.update(letter.code for letter in letters)
         if self.ageing is not None:
-            self.ageing.forget(result.ticket_id for result in results)
+            news = {result.ticket_id for result in results}
+            self.ageing.forget(news)
+            self._due = [one for one in self._due if one.ticket_id not in news]
         self._breaker.saw(one.code is not None for one in outcomes)
 
     def _until(self, step: Callable[[], Made]) -> Made:
@@ -283,35 +288,38 @@ class Worker:
                 raise FencedError
 
     def _scored(self, messages: Sequence[Message], code: str | None = None) -> list[Outcome]:
-        with self._patience():
-            return self.scoring.answer(self.renewing.loaded, messages, code=code)
+        loaded = self.renewing.loaded
+        if code is not None:
+            loaded = replace(loaded, past=None)  # no history changes such a row, and asking one may be what failed
+        with hurried(self.pace.patience):
+            return self.scoring.answer(loaded, messages, code=code)
 
     def _age(self) -> None:
-        """Score the open tickets that have waited long enough."""
+        """Score some of the open tickets that have waited long enough; messages come between."""
         past, journal = self.renewing.loaded.past, self.scoring.journal
-        if self.ageing is None or past is None or journal is None or time.monotonic() - self._aged < LOOK_SECONDS:
+        if self.ageing is None or past is None or journal is None:
             return
-        self._aged = time.monotonic()
-        due = self.ageing.due(
-            past, journal.ledger, owned=set(self._tokens), partitions=self.inlet.partitions, now=self._now()
-        )
-        for begin in range(0, len(due), self.pace.batch):
-            if self._ending():
+        if not self._due:
+            if time.monotonic() - self._aged < LOOK_SECONDS:
                 return
-            some = due[begin : begin + self.pace.batch]
-            outcomes = self._again(some)
-            written = self.outlet.write([one.result for one in outcomes if one.result is not None])
-            self.scoring.keep(outcomes)  # not before: no message comes again for a result that was never written
-            self.ageing.done(some)
-            self.tally.aged += len(some)
-            self.tally.new += written.new
-            self.tally.repeats += written.repeats
-            self._tend()
+            self._aged = time.monotonic()
+            self._due = self.ageing.due(
+                past, journal.ledger, owned=set(self._tokens), partitions=self.inlet.partitions, now=self._now()
+            )
+        some, self._due = self._due[: self.pace.batch], self._due[self.pace.batch :]
+        some = [one for one in some if one.partition in self._tokens]  # others may have been lost since
+        outcomes = self._again(some)
+        written = self.outlet.write([one.result for one in outcomes if one.result is not None])
+        self.scoring.keep(outcomes)  # not before: no message comes again for a result that was never written
+        self.ageing.done(some)
+        self.tally.aged += len(some)
+        self.tally.new += written.new
+        self.tally.repeats += written.repeats
 
     def _again(self, due: Sequence[Due]) -> list[Outcome]:
         """Outcomes of all; nothing comes of one that raises, and none fails for another."""
         try:
-            with self._patience():
+            with hurried(self.pace.patience):
                 return self.scoring.again(self.renewing.loaded, due)
         except StoreError:
             raise
@@ -326,16 +334,8 @@ class Worker:
         self._counted, self.tally.lag = time.monotonic(), self.inlet.lag()
         if self.scoring.journal is not None:
             with suppress(StoreError, OutputError):  # what the ledger couldn't take goes on waiting in its spool
-                self.scoring.journal.replay()
-
-    @contextmanager
-    def _patience(self) -> Iterator[None]:
-        """Let the system end this process if it doesn't come back: nothing in it may be able to any more."""
-        signal.setitimer(signal.ITIMER_REAL, self.pace.patience)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+                if self.scoring.journal.replay().new and self.ageing is not None:
+                    self.ageing.ask_again()
 
     def _well(self) -> None:
         if not self.tally.ready:
