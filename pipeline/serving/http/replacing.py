@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from pipeline.errors import TriageError
+from pipeline.errors import OutputError, StoreError, TriageError
 from pipeline.serving.http.keys import KeyFile
 from pipeline.serving.http.service import Service
 from pipeline.serving.loading import Held, Loader
@@ -58,8 +58,9 @@ class Replacer:
             self._look_at_keys()
             mark = await self._mark()
             if asked or mark not in ("", self.known):
-                self.known = mark  # one that is refused isn't tried again until it changes
-                await self._replace()
+                before, self.known = self.known, mark  # one that is refused isn't tried again until it changes
+                if not await self._replace():
+                    self.known = before
 
     def _look_at_keys(self) -> None:
         try:
@@ -74,10 +75,14 @@ class Replacer:
         except TriageError:  # a registry that is away for a moment changes nothing
             return ""
 
-    async def _replace(self) -> None:
+    async def _replace(self) -> bool:
+        """False where nothing is wrong with the new scorer: a history or a registry is away, and it is tried again."""
         service = self.service
         try:
             held: Held = await asyncio.to_thread(self.loader.load)
+        except (StoreError, OutputError) as error:
+            self._refuse(error.what, error.where)
+            return False
         except TriageError as error:
             self._refuse(error.what, error.where)
         except Exception as error:  # never the message: it may quote a ticket
@@ -86,6 +91,7 @@ class Replacer:
             service.swap(held)
             service.metrics.reloads.labels("in_service").inc()
             service.tell("reloaded", scorer=held.loaded.version)
+        return True
 
     def _refuse(self, error: str, where: str) -> None:
         service = self.service

@@ -17,6 +17,7 @@ from served import serving, ticket
 from unit.serving.http.test_faults import Load
 
 from pipeline.scorer import Scorer
+from pipeline.serving.remember import remember
 
 KEY = b"a key of these tests"
 
@@ -156,3 +157,14 @@ def test_a_wrong_address_of_a_registered_scorer_is_refused(tmp_path: Path) -> No
         pytest.skip("the environment names a store")
     with serving("models:/triage", tmp_path, ready=False) as served:
         assert served.process.wait(60) == 2
+
+
+def test_a_release_whose_history_is_away_is_tried_again(scorer: Path, place: Path, tmp_path: Path, desk: Path) -> None:
+    url = f"sqlite:///{tmp_path}/history.db"
+    remember(desk, url, Scorer.load(scorer).settings, progress=lambda name, count: None)
+    with serving(place, tmp_path, "--history", url) as served:
+        (tmp_path / "history.db").rename(tmp_path / "elsewhere.db")
+        version = another(scorer, place, seed=5)
+        served.wait_for("refused")
+        (tmp_path / "elsewhere.db").rename(tmp_path / "history.db")
+        assert served.wait_for("reloaded")["scorer"] == version
