@@ -50,6 +50,16 @@ STREAM_POINTS: dict[str, str] = {
 }
 """The same of a stream's worker."""
 
+FILE_POINTS: dict[str, str] = {
+    "place_written": "the new state of a followed file is on the disk, under no name",
+    "place_begun": "the state says what is begun",
+    "results_kept": "results are at the end of their file",
+    "letters_kept": "dead letters are at the end of theirs",
+    "letter_sent": "a dead letter is in the stream again, and still a dead letter",
+    "place_passed": "the state says what is done",
+}
+"""The same of a followed file."""
+
 OPEN_POINTS: dict[str, str] = {
     "drafts_written": "changes and state are whole on the disk, under no name",
     "changes_kept": "the ledger knows the changes, nobody was told",

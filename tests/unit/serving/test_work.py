@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OutputError
-from pipeline.serving.faults import POINTS, VARIABLE, point
+from pipeline.serving.faults import FILE_POINTS, OPEN_POINTS, POINTS, STREAM_POINTS, VARIABLE, point
 from pipeline.serving.work import claimed, writing
 
 
@@ -108,8 +108,12 @@ def test_a_moment_that_was_not_asked_for_does_nothing(monkeypatch, value):
     point("record_written")
 
 
-def test_every_named_moment_stands_in_the_code_once_and_no_other(root):
-    text = "".join(p.read_text("utf-8") for p in sorted((root / "pipeline" / "serving").glob("*.py")))
-    for name in POINTS:
+@pytest.mark.parametrize(
+    ("folder", "points"), [(".", POINTS | OPEN_POINTS), ("stream", STREAM_POINTS | FILE_POINTS), ("http", {})]
+)
+def test_every_named_moment_stands_in_the_code_once_and_no_other(root, folder, points):
+    files = sorted((root / "pipeline" / "serving" / folder).glob("*.py"))
+    text = "".join(p.read_text("utf-8") for p in files)
+    for name in points:
         assert text.count(f'point("{name}")') == 1, name
-    assert text.count('point("') == len(POINTS)
+    assert text.count('point("') == len(points)
