@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ pytest.importorskip("fastapi", reason="the extra `http` isn't installed")
 
 import httpx2
 from alike import close
+from batched import batch_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws.test_scorer import rows as odd_rows
@@ -25,9 +25,6 @@ from served import Served, serving
 
 from pipeline.errors import ROW_CODES
 from pipeline.scorer import Scorer
-from pipeline.serving.batch import Settings, score_file
-from pipeline.serving.intake import open_intake
-from pipeline.serving.past import Moment, Remembering, open_past
 from pipeline.serving.remember import remember
 from pipeline.tickets import schema
 
@@ -58,12 +55,7 @@ class Door:
 
     def batch(self, rows: Rows, history: str | None, *, explain: bool) -> Rows:
         """What `triage score` writes as JSON lines."""
-        source, out = self.folder / "in.jsonl", self.folder / "out.jsonl"
-        source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-        with open_past(history, self.scorer.settings) as past:
-            seeing = Remembering(self.scorer, past, Moment())
-            score_file(open_intake(source), out, seeing, now=NOW, settings=Settings(explain=explain, force=True))
-        return [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+        return batch_records(self.scorer, rows, self.folder, now=NOW, history=history, explain=explain)
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from alike import close
+from batched import batch_records
 from laws.test_scorer import tolerance
 from made_redis import PASSWORD, RedisServer
 from nursery import nursery
 
 from pipeline.scorer import Scorer
-from pipeline.serving.batch import Settings, score_file
-from pipeline.serving.intake import open_intake
-from pipeline.serving.past import Moment, Remembering, open_past
 from pipeline.serving.remember import remember
 from pipeline.serving.stream.transport import open_feed, parse_place
 
@@ -48,16 +46,6 @@ def sent(pool: pd.DataFrame) -> Rows:
     return [*made, {"ticket_id": "late", "subject": "x", "created_at": "3000-01-01T00:00:00Z"}]
 
 
-def golden(scorer: Scorer, rows: Rows, history: str, folder: Path) -> Rows:
-    """What `triage score` writes."""
-    source, out = folder / "in.jsonl", folder / "batch.jsonl"
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    with open_past(history, scorer.settings) as past:
-        seeing = Remembering(scorer, past, Moment())
-        score_file(open_intake(source), out, seeing, now=NOW, settings=Settings(force=True))
-    return records(out)
-
-
 def records(out: Path) -> Rows:
     """Records of a file, without what only a stream says."""
     lines = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
@@ -74,7 +62,7 @@ def streamed(scorer: Scorer, source: str, target: str, history: str, folder: Pat
 
 
 def test_a_followed_file_gives_the_batchs_records(scorer: Scorer, sent: Rows, history: str, tmp_path: Path) -> None:
-    wanted = golden(scorer, sent, history, tmp_path)
+    wanted = batch_records(scorer, sent, tmp_path, now=NOW, history=history)
     streamed(scorer, str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), history, tmp_path)
     assert records(tmp_path / "out.jsonl") == wanted
 
@@ -82,7 +70,7 @@ def test_a_followed_file_gives_the_batchs_records(scorer: Scorer, sent: Rows, hi
 def test_redis_gives_the_batchs_records(
     scorer: Scorer, sent: Rows, history: str, tmp_path: Path, redis_server: RedisServer
 ) -> None:
-    wanted = {row["ticket_id"]: row for row in golden(scorer, sent, history, tmp_path)}
+    wanted = {row["ticket_id"]: row for row in batch_records(scorer, sent, tmp_path, now=NOW, history=history)}
     name = f"law-{tmp_path.name}"
     source = f"redis://:{PASSWORD}@127.0.0.1:{redis_server.port}/0?stream={name}&partitions=3"
     feed = open_feed(parse_place(source, "--to"))

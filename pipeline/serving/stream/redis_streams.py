@@ -7,8 +7,8 @@ is). Of an outlet: `stream` (default `scored`), `keep_days` (how long a key is r
 how many results the stream keeps; all unless said). Of both: `timeout_seconds` (default 10). `SSL_CERT_FILE`
 says whose certificates are trusted.
 
-Memory of the server: a key takes about 170 bytes for as long as it is kept, so a million results a week are 170 MB,
-besides the streams themselves. `maxmemory-policy` has to be `noeviction`, its default: any other forgets keys.
+Memory of the server: a key takes some for as long as it is kept (`MEMORY USAGE` says how much), besides
+the streams. `maxmemory-policy` has to be `noeviction`, its default: any other forgets keys.
 
 How safe a write is, the server decides: `appendonly yes` with `appendfsync always` loses nothing; with `everysec` a
 crash may lose the last two seconds. What is lost is the newest, so where messages and results are on one server,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from batched import batch_records
 from unit.serving.stream.bench import Bench
 
 from pipeline.config import Params
@@ -20,10 +21,7 @@ from pipeline.errors import StoreError
 from pipeline.history.store import open_store
 from pipeline.scorer import Scorer
 from pipeline.serving.answers import Loaded
-from pipeline.serving.batch import Settings, score_file
-from pipeline.serving.intake import open_intake
 from pipeline.serving.loading import FolderSource, Loader
-from pipeline.serving.past import Moment, Remembering, open_past
 from pipeline.serving.stream.messages import read_message
 from pipeline.serving.stream.scoring import Due, Outcome, Scoring
 from pipeline.serving.stream.transport import Message, Result, Written
@@ -62,15 +60,8 @@ def store(tmp_path: Path) -> str:
 
 
 def batch(bench: Bench, rows: list[dict[str, Any]], folder: Path, history: str | None = None) -> list[dict[str, Any]]:
-    source, out = folder / "in.jsonl", folder / "out.jsonl"
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    scorer = Scorer.load(bench.scorer)
-    with open_past(history, scorer.settings) as past:
-        now = datetime(2026, 11, 23, 12, tzinfo=UTC)
-        score_file(
-            open_intake(source), out, Remembering(scorer, past, Moment()), now=now, settings=Settings(force=True)
-        )
-    return [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    return batch_records(Scorer.load(bench.scorer), rows, folder, now=now, history=history)
 
 
 def keyless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
