@@ -20,7 +20,7 @@ PARTS   := $(if $(filter none,$(ENCODER)),.venv/.base,.venv/.encoder)
 export PIP_NO_INPUT = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs clean
+.PHONY: help setup demo demo-tickets test check docs clean
 
 help:
 	@sed -n 's/^# \{0,1\}//;1,11p' Makefile
@@ -62,13 +62,20 @@ demo: export OPENBLAS_NUM_THREADS ?= 1
 demo: $(PARTS)
 	@echo "· ready: $(BIN)/triage"
 	@echo "· a synthetic helpdesk: a year of tickets, and three days of new ones"
-	@$(BIN)/triage sample --out $(DEMO)/helpdesk --force
+	@$(BIN)/triage sample --out $(DEMO)/helpdesk --tickets 3000 --force
 	@printf 'encoder: {name: $(ENCODER)}\ntracking: {uri: null}\n' > $(DEMO)/params.yaml
 	@echo "· training on its past"
 	@rm -rf $(DEMO)/scorer $(DEMO)/scorer.report $(DEMO)/report $(DEMO)/backtest
 	@$(BIN)/triage run --raw $(DEMO)/helpdesk --params $(DEMO)/params.yaml --scorer $(DEMO)/scorer --test-from 2026-07-01
-	@echo "· judging it on the two months after"
-	@$(BIN)/triage evaluate --raw $(DEMO)/helpdesk --scorer $(DEMO)/scorer --out $(DEMO)/report
+	@echo "· judging it on the two months after; meanwhile"
+	@$(BIN)/triage evaluate --raw $(DEMO)/helpdesk --scorer $(DEMO)/scorer --out $(DEMO)/report > $(DEMO)/evaluate.txt 2>&1 & \
+	judging=$$!; trap 'kill $$judging' INT TERM; $(MAKE) --no-print-directory demo-tickets; done=$$?; \
+	wait $$judging || done=$$?; echo "· how good it is on the two months after"; cat $(DEMO)/evaluate.txt; exit $$done
+	@echo "· the last two months again, with three hands in the predicted order"
+	@$(BIN)/triage backtest --raw $(DEMO)/helpdesk --scorer $(DEMO)/scorer --out $(DEMO)/backtest --hands 3
+	@echo "· the report: $(abspath $(DEMO))/report/index.html"
+
+demo-tickets: # what `demo` shows while the scorer is being judged
 	@echo "· scoring the new tickets"
 	@$(BIN)/triage score $(DEMO)/helpdesk/new-tickets.csv $(DEMO)/scored.csv --mapping $(DEMO)/helpdesk/mapping.yaml \
 	    --scorer $(DEMO)/scorer --explain --force
@@ -76,10 +83,7 @@ demo: $(PARTS)
 	@echo "· of these, tickets that no article fits"
 	@$(BIN)/triage view $(DEMO)/scored.csv --none-fits --rows 3
 	@echo "· a ticket that nobody has finished, as it waits"
-	@$(BIN)/triage follow $(DEMO)/helpdesk/tickets.parquet --scorer $(DEMO)/scorer --history $(DEMO)/helpdesk --as-of 2026-08-20
-	@echo "· the last two months again, with three hands in the predicted order"
-	@$(BIN)/triage backtest --raw $(DEMO)/helpdesk --scorer $(DEMO)/scorer --out $(DEMO)/backtest --hands 3
-	@echo "· the report: $(abspath $(DEMO))/report/index.html"
+	@$(BIN)/triage follow $(DEMO)/helpdesk/tickets.parquet --scorer $(DEMO)/scorer --history $(DEMO)/helpdesk --as-of 2026-08-19
 
 check: .venv/.dev
 	@$(BIN)/ruff check .

@@ -33,7 +33,7 @@ from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
 from pipeline.tickets.schema import schema_hash
 
-FORMAT = 5
+FORMAT = 6
 """Raised when stored parts come to mean something else, so that an older scorer is refused and not misread."""
 
 CHECKED_LIBRARIES = ("sklearn", "numpy")
@@ -294,7 +294,9 @@ class Scorer:
 
     def _summaries(self, tickets: pd.DataFrame, blocks: Blocks) -> list[str | None]:
         """Of each ticket its own sentences, and who waits for whom where a history was looked at."""
-        said = [summary(s, b) for s, b in zip(_plain(tickets["subject"]), _plain(tickets["body"]), strict=True)]
+        read = [len(text or "") for text in _plain(tickets["text"])]
+        parts = zip(_plain(tickets["subject"]), _plain(tickets["body"]), read, strict=True)
+        said = [summary(s and s[:n], b and b[:n]) for s, b, n in parts]
         if blocks.moment is None or self.builder.as_of is None:
             return said
         names = self.builder.as_of.names

@@ -67,6 +67,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "encoder.batch_size": (1, 100_000),
     "encoder.max_tokens": (1, 1_000_000),
     "tickets.max_characters": (1, 1_000_000_000),
+    "tickets.read_characters": (100, 1_000_000_000),
     "history.max_accounts_per_key": (1, 1_000_000),
 }
 

@@ -11,6 +11,7 @@ class Tickets:
     """How raw text becomes clean text."""
 
     max_characters: int = 1_000_000
+    read_characters: int = 20_000
     languages: tuple[str, ...] = (
         "en", "de", "fr", "es", "pt", "it", "nl", "pl", "cs", "hu", "tr", "fi", "sl", "sv", "da",
     )  # fmt: skip

@@ -54,11 +54,11 @@ def count_terms(texts: Sequence[str], settings: Features, subjects: Sequence[str
 
 
 def count_tickets(tickets: pd.DataFrame, settings: Features) -> sp.csr_matrix:
-    """`count_terms` of parsed tickets; the subject counts twice where there is a body."""
+    """`count_terms` of parsed tickets, as far as they are read; the subject counts twice where there is a body."""
     texts = tickets["text"].fillna("").astype(object).tolist()
     both = tickets["subject"].notna() & tickets["body"].notna()
     subjects = tickets["subject"].where(both, "").fillna("").astype(object).tolist()
-    return count_terms(texts, settings, subjects)
+    return count_terms(texts, settings, [s[: len(t)] for s, t in zip(subjects, texts, strict=True)])
 
 
 def term_names(text: str, settings: Features) -> dict[int, str]:

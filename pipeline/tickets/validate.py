@@ -37,7 +37,7 @@ def parse(tickets: pd.DataFrame, settings: Tickets) -> pd.DataFrame:
         Columns of `schema.TICKETS` by name (only `ticket_id` and one of subject, body, `fields.*` must be there),
         `as_of`, `fields.NAME`, and `error` with codes that the reader gave; other columns are ignored.
     settings : Tickets
-        The limit of length and the languages to choose among.
+        The limits of length and the languages to choose among.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def parse(tickets: pd.DataFrame, settings: Tickets) -> pd.DataFrame:
         The same index and length: schema columns, `as_of` and `fields.*` where they were, and
 
         - `subject`, `body`: clean and redacted;
-        - `text`: both, joined by a line end; null where there are no words;
+        - `text`: both, joined by a line end, as far as `settings.read_characters`; null where there are no words;
         - `language`: as given, normalised, or identified from `text`;
         - `error`: null, or a code of `ROW_CODES`. Such a row keeps its id, and its text is null if it is too long.
 
@@ -170,12 +170,21 @@ def _words(texts: dict[str, Texts], errors: Texts, settings: Tickets) -> dict[st
     for position, error in enumerate(errors):
         if error == "text_too_long":
             subjects[position] = bodies[position] = None
-    joined: Texts = ["\n".join(part for part in pair if part) or None for pair in zip(subjects, bodies, strict=True)]
+    joined = [_beginning(pair, settings.read_characters) for pair in zip(subjects, bodies, strict=True)]
     languages: Texts = [normalise(code) if code else None for code in texts["language"]]
     unknown = [position for position, code in enumerate(languages) if code is None]
     for position, code in zip(unknown, identify([joined[p] or "" for p in unknown], settings.languages), strict=True):
         languages[position] = code
     return {"subject": subjects, "body": bodies, "text": joined, "language": languages}
+
+
+def _beginning(parts: tuple[str | None, ...], limit: int) -> str | None:
+    """The parts as one text; a longer one ends with a whole word. A log says no more than its first pages."""
+    whole = "\n".join(part for part in parts if part)
+    if len(whole) > limit:
+        end = max(whole.rfind(gap, 0, limit + 1) for gap in " \n")
+        whole = whole[: end if end > limit // 2 else limit].rstrip()
+    return whole or None
 
 
 def _clean(text: str | None, limit: int) -> str | None:

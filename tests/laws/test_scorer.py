@@ -177,6 +177,14 @@ def test_outcomes_of_the_ticket_itself_change_nothing(scorer: Scorer, pool: pd.D
     same(scorer.score(part), scorer.score(told), 0.0)
 
 
+@pytest.mark.parametrize("part", ["subject", "body"])
+def test_what_stands_after_the_part_that_is_read_changes_nothing(scorer: Scorer, part: str) -> None:
+    long = "It stopped again. " + "line of a log without an end " * 1_000
+    made = [{"ticket_id": "a", "subject": "Help", "body": "It is red."} | {part: long}]
+    one, other = (scorer.score(frame([made[0] | {part: long + tail}])) for tail in ("", "and so on " * 9_000))
+    same(one, other, tolerance(scorer))
+
+
 def test_saved_and_loaded_it_scores_the_same(scorer: Scorer, pool: pd.DataFrame, tmp_path: Path) -> None:
     again = scorer.save(tmp_path / "again")
     loaded = Scorer.load(tmp_path / "again")

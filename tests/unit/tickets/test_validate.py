@@ -60,6 +60,16 @@ def test_a_text_over_the_limit_is_coded_and_not_kept() -> None:
     assert out["ticket_id"].tolist() == table["ticket_id"].tolist()
 
 
+def test_of_a_long_ticket_models_read_the_beginning_and_all_of_it_is_kept() -> None:
+    log = "line of a log\n" * 3_000
+    out = parse(tickets(subject=["It stopped", None], body=[log, "x" * 42_000]), Tickets(read_characters=1_000))
+    assert codes(out) == [None, None]
+    assert out["body"].str.len().tolist() == [len(log) - 1, 42_000]
+    text, run = out["text"]
+    assert text.startswith("It stopped\nline of a log") and text.endswith((" of", " a", " log", "line"))
+    assert 980 < len(text) <= 1_000 and len(run) == 1_000
+
+
 def test_a_body_of_fifty_megabytes_is_coded_within_seconds(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     path.write_text("ticket_id,body\n1," + "a" * 50_000_000 + "\n2,fine\n")
