@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Job:
         File in benchmarks/params.
     only : str or None
         Function in `truth`: of the source's tickets only those that it knows are scored.
+    variants : str or None
+        Function in `truth`: each of these tickets is scored once for each of its rows, `scored_as` another id, and with
+        what else stands there in the place of its own.
+    settings : dict
+        Settings that win over those of `params`, by section.
     """
 
     source: str
@@ -49,6 +55,8 @@ class Job:
     as_of: dict[str, str] = field(default_factory=dict)
     test_to: str | None = None
     only: str | None = None
+    variants: str | None = None
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,10 @@ class Row:
         Whether what `triage evaluate` says is kept beside the figures.
     then : tuple of str
         Jobs whose files are judged together with the first one's: the same, trained again later.
+    suggested : tuple of Figure
+        Of the probabilities of suggestions; `suggested.py` names them.
+    none_fits : tuple of str
+        Jobs that score the same tickets as they are and without their articles; see `suggested.py`.
     """
 
     title: str
@@ -113,6 +125,8 @@ class Row:
     also: tuple[tuple[str, str, tuple[Figure, ...]], ...] = ()
     evaluate: bool = False
     then: tuple[str, ...] = ()
+    suggested: tuple[Figure, ...] = ()
+    none_fits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import promises
+import suggested
 from forms import Figure, LeadRow, Pair, PromiseRow, Row
 from sklearn.metrics import roc_auc_score
 from tasks import LEADS, NAMES, PAIRS, PROMISES, ROWS
@@ -95,9 +96,16 @@ def row(name: str, spec: Row, shop: Workshop) -> dict[str, Any]:
     for words, truth, asked in spec.also:
         part = shop.judged(scored, truth, spec.judge)
         also[words] = {"tickets": part["tickets"], "figures": [figure(f, part) for f in asked]}
+    figures = [figure(f, said) for f in spec.figures]
+    if spec.suggested:
+        levels = [shop.scored(job, spec.scored) for job in spec.none_fits]
+        more = suggested.judged(shop, scored, TRUTHS[spec.truth](shop.data), levels)
+        figures += [figure(f, more) for f in spec.suggested]
+        for job in spec.none_fits:
+            result["seconds"] |= shop.seconds(job)
     return result | {
         "tickets": said["tickets"],
-        "figures": [figure(f, said) for f in spec.figures],
+        "figures": figures,
         "also": also,
         "referee": said["metrics"],
         "baseline": said["baseline"],

@@ -15,6 +15,7 @@ HALF = "half the error that routing everything would make"
 
 SOURCES = {
     "thunderbird": Source(THUNDERBIRD),
+    "thunderbird-named": Source((*THUNDERBIRD[:2], "made/named/articles.csv")),
     "incidents": Source((INCIDENTS,), "incidents.yaml"),
     "mozilla": Source(("bugs/mozilla.csv.gz",), "mozilla.yaml"),
     "openoffice": Source(("bugs/openoffice.csv.gz",), "openoffice.yaml"),
@@ -52,6 +53,14 @@ JOBS = {
 
 CITED = ("thunderbird-articles.yaml", {}, None, "thunderbird_articles")
 JOBS["thunderbird-articles"] = Job("thunderbird", {"test": ""}, "2025-01-01T00:00:00Z", *CITED)
+LOST = (0.02, 0.15, 0.3, 0.5, 0.75)
+"""Settings of `articles: lost`: at each "none fits" is said a little sooner."""
+for _lost in LOST:
+    JOBS[f"thunderbird-none-fits-{_lost:g}"] = Job(
+        "thunderbird-named", {"test": ""}, "2025-01-01T00:00:00Z", CITED[0], {}, None, CITED[3],
+        variants="thunderbird_articles_forbidden",
+        settings={"articles": {"product": "product", "lost": _lost, "max_answers": 0}},
+    )  # fmt: skip
 MONTHS = tuple(f"2025-{month:02d}" for month in range(1, 8))
 for _from, _to in itertools.pairwise(MONTHS):
     _job = Job("thunderbird", {"test": ""}, f"{_from}-01T00:00:00Z", CITED[0], {}, f"{_to}-01T00:00:00Z", CITED[3])
@@ -82,6 +91,14 @@ ARTICLES = (
     Figure("hit_at_3", "hit@3", 0.71, 0.289, 0.696),
 )
 """`plain` is BM25 alone here."""
+SURE = (
+    Figure("ece", "ECE of the first", 0.04, at_most=True),
+    Figure("hit_at_3_surest", "hit@3, the surest half", 0.85),
+)
+NONE_FITS = (
+    Figure("none_fits", "ROC-AUC", 0.80),
+    Figure("none_fits_by_first", "ROC-AUC by the first's probability"),
+)
 SEARCHED = (
     Figure("recall_at_1", "recall@1", None, 0.160, 0.272),
     Figure("recall_at_3", "recall@3", 0.50, 0.264, 0.480),
@@ -132,6 +149,18 @@ ROWS = {
     "thunderbird-articles-monthly": Row(
         "Thunderbird articles, trained anew each month (*plain*: BM25)", MONTHLY[0], "test", ("articles",),
         "thunderbird_articles", ARTICLES, "article", then=MONTHLY[1:],
+    ),
+    "thunderbird-articles-sure": Row(
+        "Thunderbird articles, trained once: probabilities", "thunderbird-articles", "test", ("articles",),
+        "thunderbird_articles", (), "article", suggested=SURE,
+    ),
+    "thunderbird-articles-monthly-sure": Row(
+        "Thunderbird articles, trained anew each month: probabilities", MONTHLY[0], "test", ("articles",),
+        "thunderbird_articles", (), "article", then=MONTHLY[1:], suggested=SURE,
+    ),
+    "thunderbird-articles-none-fits": Row(
+        "Thunderbird articles, none fits", "thunderbird-articles", "test", ("articles",), "thunderbird_articles", (),
+        "article", suggested=NONE_FITS, none_fits=tuple(f"thunderbird-none-fits-{lost:g}" for lost in LOST),
     ),
     **{
         f"thunderbird-articles-until-{until[:10]}": Row(

@@ -116,6 +116,30 @@ def thunderbird_articles(data: Path) -> pd.DataFrame:
     return pd.DataFrame({"ticket_id": pairs["question_id"], "article_id": article}).reset_index(drop=True)
 
 
+def thunderbird_articles_named(data: Path) -> pd.DataFrame:
+    """Thunderbird's articles as they were exported, but that those of `thunderbird_articles` are each a product alone.
+
+    The others are about no product, so that they fit all tickets.
+    """
+    pages = table(data / "thunderbird" / "articles.csv.gz")
+    cited = pages["id"].isin(thunderbird_articles(data)["article_id"])
+    return pages.assign(products_str=("article-" + pages["id"]).where(cited, ""))
+
+
+def thunderbird_articles_forbidden(data: Path) -> pd.DataFrame:
+    """Each ticket of `thunderbird_articles` as ID/1 without a product, and as ID/0 with all but its own articles'.
+
+    A ticket that names products is suggested nothing about others.
+    """
+    gold = thunderbird_articles(data)
+    every = sorted(set(gold["article_id"]))
+    rows = []
+    for ticket, own in gold.groupby("ticket_id")["article_id"]:
+        others = ";".join(f"article-{article}" for article in every if article not in set(own))
+        rows += [(ticket, f"{ticket}/1", None), (ticket, f"{ticket}/0", others)]
+    return pd.DataFrame(rows, columns=["ticket_id", "scored_as", "fields.product"])
+
+
 def slugs(html: str) -> list[str]:
     """Slugs of the articles that a text links, each once."""
     return list(dict.fromkeys(slug.lower() for slug in ARTICLE_LINK.findall(html)))
@@ -283,6 +307,7 @@ TRUTHS: dict[str, Callable[[Path], pd.DataFrame]] = {
         thunderbird_topic, thunderbird_escalated, thunderbird_unanswered, incidents_sla, incidents_sla_new,
         incidents_reassigned, incidents_reassigned_new, mozilla, mozilla_written, openoffice, banking77, clinc_test,
         clinc_scope, clinc_oos, endava, thunderbird_recontact, thunderbird_articles,
+        thunderbird_articles_forbidden,
     )
 } | {
     "thunderbird_escalated_24h": partial(thunderbird_escalated_open, hours=24),

@@ -109,8 +109,12 @@ class Workshop:
 
     def judged(self, scored: Path, truth: str, judge: Sequence[str]) -> dict[str, Any]:
         """What the referee says, by a function of `truth`."""
-        path = scored.with_name(f"truth-{truth}.csv")
-        TRUTHS[truth](self.data).to_csv(path, index=False)
+        return self.refereed(scored, TRUTHS[truth](self.data), judge)
+
+    def refereed(self, scored: Path, truth: pd.DataFrame, judge: Sequence[str]) -> dict[str, Any]:
+        """What the referee says, by a truth of one row a ticket (of `articles`: a row a ticket and article)."""
+        path = scored.with_name(f"{scored.stem}-truth.csv")
+        truth.to_csv(path, index=False)
         referee = str(self.shared / "bench" / "referee.py")
         command = [sys.executable, referee, *judge, "--truth", str(path), "--pred", str(scored), "--allow-extra"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -150,6 +154,7 @@ class Workshop:
         """PARAMS.yaml of a job: its own settings, the encoder, one embedding cache for all, no tracking."""
         own = yaml.safe_load((HERE / "params" / job.params).read_text("utf-8")) if job.params else {}
         encoder = {"name": self.encoder, "cache": str(self.work / "embeddings")}
+        own |= {section: own.get(section, {}) | given for section, given in job.settings.items()}
         return {"encoder": encoder, "tracking": {"uri": None}} | own
 
     def _later(self, name: str, job: Job) -> Path:
@@ -161,15 +166,22 @@ class Workshop:
             later &= tickets["created_at"] < pd.Timestamp(job.test_to)
         if job.only is not None:
             later &= tickets["ticket_id"].isin(TRUTHS[job.only](self.data)["ticket_id"])
-        tickets[later].to_parquet(path, index=False)
+        tickets = tickets[later]
+        if job.variants is not None:
+            given = TRUTHS[job.variants](self.data)
+            own = tickets.drop(columns=given.columns.drop("ticket_id"), errors="ignore")
+            tickets = own.merge(given, on="ticket_id")
+            tickets["ticket_id"] = tickets.pop("scored_as")
+        tickets.to_parquet(path, index=False)
         return path
 
     def _files(self, name: str) -> list[Path]:
         if name.startswith("made/"):
             made = self.work / "made"
-            if "made" not in self.done:
-                reshape.reshape(self.data, made)
-                self.done.add("made")
+            make = reshape.named_articles if name.startswith("made/named/") else reshape.reshape
+            if make.__name__ not in self.done:
+                make(self.data, made)
+                self.done.add(make.__name__)
             return [made / name.removeprefix("made/")]
         found = sorted(self.data.glob(name))
         if not found:

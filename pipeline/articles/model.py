@@ -106,7 +106,7 @@ class ArticleModel:
         if self.index.vectors.shape[1] and not sp.issparse(asked.vectors):
             meaning = self.index.best(self.index.meanings(asked.vectors))
             measures = [meaning, np.asarray(asked.vectors @ self.index.centres.T), *measures]
-        content = np.stack(measures, axis=-1).astype(np.float64)
+        content = np.stack(measures, axis=-1, dtype=np.float64)
         allowed = self.index.fitting(asked.languages, asked.products)
         return Seen(content, near, before, known.article, allowed, known.weight)
 
@@ -119,8 +119,7 @@ class ArticleModel:
             likely = self.ranker.probabilities(evidence)
             fits = self.fitting(seen, evidence, likely) >= self.least
             speaks = np.array([bool(text.strip()) for text in part.texts]) & fits
-            best = np.argsort(-likely, axis=1, kind="stable")[:, : self.shown]
-            for row, articles in enumerate(best.tolist()):
+            for row, articles in enumerate(likeliest(likely, self.shown)):
                 good = [a for a in articles if speaks[row] and likely[row, a] > 0]
                 found.append([self._said(a, float(likely[row, a])) for a in good])
         return found
@@ -214,6 +213,25 @@ class ArticleModel:
             float(state["least"]), int(state["shown"]), state["stays"],
             np.inf if state["sure"] is None else float(state["sure"]),
         )  # fmt: skip
+
+
+def likeliest(likely: np.ndarray, most: int) -> list[list[int]]:
+    """Of each row the columns with the highest values, the highest first, of equals the leftmost first.
+
+    A knowledge base is large and few are shown: to sort all of it would take longer than to rank it.
+
+    Examples
+    --------
+    >>> likeliest(np.array([[0.1, 0.4, 0.2, 0.4], [0.0, 0.0, 0.0, 0.1]]), 3)
+    [[1, 3, 2], [3, 0, 1]]
+    """
+    left, rows = likely.copy(), np.arange(len(likely))
+    found = []
+    for _ in range(min(most, likely.shape[1])):
+        best = left.argmax(axis=1)
+        left[rows, best] = -np.inf
+        found.append(best)
+    return np.column_stack(found).tolist() if found else [[]] * len(likely)
 
 
 def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray) -> np.ndarray:

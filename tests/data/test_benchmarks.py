@@ -27,7 +27,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data isn't 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[dict[str, ModuleType]]:
     """The scripts as modules: they import one another as a script does."""
-    names = ("forms", "figures", "promises", "quality", "reshape", "tasks", "truth", "verbs")
+    names = ("forms", "figures", "promises", "quality", "reshape", "suggested", "tasks", "truth", "verbs")
     sys.path.insert(0, str(BENCHMARKS))
     try:
         yield {name: __import__(name) for name in names}
@@ -47,13 +47,14 @@ def test_the_page_is_what_the_command_renders(bench: dict[str, ModuleType]) -> N
 def test_every_result_is_of_a_row_and_asks_what_the_row_asks(bench: dict[str, ModuleType]) -> None:
     rows = bench["tasks"].ROWS
     for path in sorted((BENCHMARKS / "results").glob("*.json")):
-        if path.stem in ("speed", "faults", "service", "stream"):
+        if path.stem in ("speed", "knowledge", "faults", "service", "stream"):
             continue
         assert path.stem in bench["tasks"].NAMES, path.name
         result = json.loads(path.read_text("utf-8"))
         if result["kind"] == "row" and "left_out" not in result:
             said = [(f["metric"], f["reach"], f["plain"], f["best"], f["at_most"]) for f in result["figures"]]
-            asked = [(f.metric, f.reach, f.plain, f.best, f.at_most) for f in rows[path.stem].figures]
+            row = rows[path.stem]
+            asked = [(f.metric, f.reach, f.plain, f.best, f.at_most) for f in (*row.figures, *row.suggested)]
             assert said == asked, path.name
 
 
@@ -73,7 +74,7 @@ def test_only_benchmarks_of_speed_import_the_package() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if any(n.split(".")[0] == "pipeline" for n in names):
                 guilty.add(path.name)
-    assert guilty <= {"speed.py", "plain.py", "history.py", "service.py"}
+    assert guilty <= {"speed.py", "plain.py", "history.py", "knowledge.py", "service.py"}
 
 
 def test_every_mapping_and_every_setting_can_be_read(bench: dict[str, ModuleType]) -> None:
@@ -96,6 +97,9 @@ def test_rows_name_jobs_parts_and_truths_that_are_there(bench: dict[str, ModuleT
     for row in tasks.ROWS.values():
         assert row.scored in tasks.JOBS[row.job].scored
         assert {row.truth, *(name for _, name, _ in row.also)} <= set(truths)
+        assert all(row.scored in tasks.JOBS[job].scored for job in row.none_fits)
+    for job in tasks.JOBS.values():
+        assert {name for name in (job.only, job.variants) if name} <= set(truths)
     for promise in tasks.PROMISES.values():
         assert {part for part, _ in promise.parts} <= set(tasks.JOBS[promise.job].scored)
         assert {name for _, name in promise.parts} <= set(truths)
@@ -155,6 +159,53 @@ def test_a_figure_says_whether_it_reaches_what_is_asked(bench: dict[str, ModuleT
     scope = figure(asked("out_of_scope.auroc", "AUROC", 0.98), said)
     assert (scope["reached"], scope["low"], scope["met"]) == (0.97, None, False)
     assert figure(asked("top3_accuracy", "top-3", 0.7), said | {"metrics": {"top3_accuracy": None}})["met"] is None
+
+
+def _scored(**firsts: tuple[str, float] | None) -> pd.DataFrame:
+    lists = [[] if s is None else [{"article_id": s[0], "probability": s[1]}] for s in firsts.values()]
+    return pd.DataFrame({"ticket_id": list(firsts), "articles": lists})
+
+
+GOLD = pd.DataFrame({"ticket_id": ["a", "a", "b", "c", "d"], "article_id": ["1", "2", "1", "3", "4"]})
+
+
+def test_of_suggestions_the_first_counts_and_none_is_no_chance(bench: dict[str, ModuleType]) -> None:
+    scored = _scored(d=None, a=("2", 0.4), b=("2", 0.7), c=("3", 0.4), other=("1", 0.9))
+    first = bench["suggested"].firsts(scored, GOLD)
+    assert first["ticket_id"].tolist() == ["a", "b", "c", "d"]
+    assert first["risk"].tolist() == [0.4, 0.7, 0.4, 0.0]
+    assert first["right"].tolist() == [1, 0, 1, 0]
+    assert bench["suggested"].surest(first).tolist() == ["b", "a"]
+
+
+def test_each_ticket_is_paired_with_itself_and_an_article_that_was_not_taken_out_is_noticed(
+    bench: dict[str, ModuleType],
+) -> None:
+    given, without = {"a/1": ("2", 0.4), "b/1": ("1", 0.7)}, {"a/0": ("3", 0.1), "b/0": None}
+    both = bench["suggested"].paired(_scored(**without, **given), GOLD)
+    assert both["ticket_id"].tolist() == ["a/1", "b/1", "a/0", "b/0"]
+    assert both["fits"].tolist() == [1, 1, 0, 0]
+    silent = bench["suggested"].paired(_scored(**without, **given | {"b/1": None}), GOLD)
+    assert bench["suggested"].speaking([both, silent]).tolist() == [1, 0.5, 1, 0]
+    for wrong in ({"a/0": ("3", 0.1)}, {"a/0": ("1", 0.1), "b/0": None}):
+        with pytest.raises(bench["verbs"].FailedError):
+            bench["suggested"].paired(_scored(**wrong, **given), GOLD)
+
+
+@needs_data
+def test_a_ticket_that_nothing_fits_names_all_articles_products_but_its_own(bench: dict[str, ModuleType]) -> None:
+    truth = bench["truth"]
+    gold, pages = truth.thunderbird_articles(DATA), truth.thunderbird_articles_named(DATA)
+    twice = truth.thunderbird_articles_forbidden(DATA)
+    assert twice["scored_as"].is_unique
+    assert twice.loc[twice["fields.product"].isna(), "scored_as"].tolist() == [
+        f"{t}/1" for t in twice["ticket_id"][::2]
+    ]
+    named = twice.set_index("scored_as")["fields.product"].dropna().str.split(";")
+    products = {p for p in pages["products_str"] if p}
+    assert products == {f"article-{article}" for article in gold["article_id"]}
+    for ticket, own in gold.groupby("ticket_id")["article_id"]:
+        assert products - set(named[f"{ticket}/0"]) == {f"article-{article}" for article in own}
 
 
 @needs_data

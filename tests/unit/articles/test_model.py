@@ -12,7 +12,7 @@ from made_articles import articles, directions, index
 
 from pipeline.articles.earlier import Asked
 from pipeline.articles.index import ArticleIndex
-from pipeline.articles.model import ArticleModel, Citations
+from pipeline.articles.model import ArticleModel, Citations, likeliest
 from pipeline.articles.ranker import Ranker
 from pipeline.history.log import DAY, NEVER
 
@@ -124,6 +124,12 @@ def test_a_batch_is_answered_as_its_rows_are() -> None:
         alone = made.suggest(asked(texts[row], name=str(row)))[0]
         assert [s["article_id"] for s in together[row]] == [s["article_id"] for s in alone]
         assert [s["probability"] for s in together[row]] == pytest.approx([s["probability"] for s in alone], abs=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "articles", "most"), [(5, 40, 3), (3, 2, 3), (4, 6, 0), (0, 4, 2), (2, 0, 3)])
+def test_the_likeliest_are_those_of_a_whole_stable_sort(rows: int, articles: int, most: int) -> None:
+    likely = np.random.default_rng(0).integers(0, 8, (rows, articles)) / 8  # many are alike
+    assert likeliest(likely, most) == np.argsort(-likely, axis=1, kind="stable")[:, :most].tolist()
 
 
 def test_an_empty_knowledge_base_suggests_nothing() -> None:
