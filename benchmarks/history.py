@@ -120,7 +120,7 @@ def main() -> int:
 def online(bench: Bench) -> Row:
     """One update put in and its ticket read, each committed, against a bare upsert and a customer's last 100 events."""
     tickets, events, outcomes = bench.facts
-    place = known_tickets(tickets, Roles.of(DEFINED, events)).set_index("ticket_id")
+    place = known_tickets(tickets, Roles.of(DEFINED, events), Settings()).set_index("ticket_id")
     picked, kept = held_out(events)
     with TemporaryDirectory() as folder, open_store(f"{folder}/store.db", SETTINGS) as store:
         store.put_history(recorded(tickets, kept, outcomes))

@@ -28,6 +28,7 @@ from pipeline.estimators.topic import TopicModel
 from pipeline.features.build import Blocks, FeatureBuilder
 from pipeline.features.cache import RememberingEncoder
 from pipeline.features.encoder import encoder_from_state
+from pipeline.history.reasons import reason_column
 from pipeline.history.record import History
 from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
@@ -94,6 +95,11 @@ class Scorer:
     def queue_column(self) -> str | None:
         """Column of tickets that names their first queue, where the scorer looks at queues in a history."""
         return self.builder.as_of.queue if self.builder.as_of else None
+
+    @property
+    def reason_column(self) -> str | None:
+        """Column of tickets that says their contact reason, where a field of theirs does."""
+        return reason_column(self.settings.history)
 
     @property
     def reference(self) -> dict[str, Any]:

@@ -24,6 +24,8 @@ MONDAY = pd.Timestamp("2026-03-02", tz="UTC")
 LEVELS = {"1": "low", "2": "medium", "3": "high"}
 DEFINITIONS = parse_definitions({"queue": "group", "priority": {"column": "urgency", "levels": LEVELS}}, "made")
 MANY = Settings(max_accounts_per_key=1_000)
+BY_PRODUCT = replace(MANY, contact_reason="fields.product")
+BY_QUEUE = replace(MANY, contact_reason="queue")
 
 LOOK = AsOf(
     tracked=("product", "size"),
@@ -219,7 +221,11 @@ class Scene:
     @property
     def history(self) -> History:
         """What `record` makes of it."""
-        return history_of(self.tickets, self.events, escalated=self.escalated)
+        return self.known()
+
+    def known(self, settings: Settings = MANY) -> History:
+        """The same by other settings."""
+        return history_of(self.tickets, self.events, escalated=self.escalated, settings=settings)
 
 
 @st.composite

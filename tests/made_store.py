@@ -60,7 +60,9 @@ def put(
     if texts is not None:
         told = told.assign(text=pd.Series(texts, dtype="str"))
     roles = Roles.of(DEFINITIONS, told)
-    return store.put(known_tickets(tickets_frame(tickets), roles), roles.canonical(told), outcomes_frame(escalated))
+    return store.put(
+        known_tickets(tickets_frame(tickets), roles, store.settings), roles.canonical(told), outcomes_frame(escalated)
+    )
 
 
 def contents(store: Store) -> dict[str, set[Any]]:

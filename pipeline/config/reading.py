@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import difflib
+import re
 import types
 import typing
 from pathlib import Path
@@ -107,6 +108,10 @@ def checked(params: Params, *, where: str = "params.yaml") -> Params:
     if not params.encoder.layers or min(params.encoder.layers) < 1:
         got = str(list(params.encoder.layers))
         raise ConfigError("no layer of an encoder", where=f"{where}: encoder.layers", got=got, do="[1] is the last")
+    reason = params.history.contact_reason
+    if reason not in (None, "queue") and not re.fullmatch(r"fields\..+", str(reason)):
+        do = "write fields.NAME for a field of the tickets, or queue for their first queue"
+        raise ConfigError("no contact reason", where=f"{where}: history.contact_reason", got=str(reason), do=do)
     for name, known in _CHOICES.items():
         section, key = name.split(".")
         given = getattr(getattr(params, section), key)

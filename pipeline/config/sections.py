@@ -19,11 +19,12 @@ class Tickets:
 
 @dataclass(frozen=True)
 class History:
-    """Who is the same customer across channels."""
+    """Who is the same customer across channels, and what their tickets are about."""
 
     shared: tuple[str, ...] = ()
     max_accounts_per_key: int = 3
     unlink: tuple[str, ...] = ()
+    contact_reason: str | None = None
 
 
 @dataclass(frozen=True)

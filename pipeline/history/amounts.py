@@ -1,6 +1,7 @@
 """Amounts: what happened across tickets as dated numbers on keys, and their sums as of a moment.
 
-A key is a customer (`customer:KEY`), a queue (`queue:NAME`) or the whole desk (`desk`). An amount says that at some
+A key is a customer (`customer:KEY`), a customer's contact reason (`reason:KEY CODE`), a queue (`queue:NAME`) or the
+whole desk (`desk`). An amount says that at some
 moment a fact of a key grew: a ticket came, one was opened or ended, escalated, was answered. Everything that a ticket's
 surroundings tell is a sum of amounts before a moment.
 """
@@ -21,8 +22,11 @@ FACTS = ("tickets", "open", "answered", "escalated", "reopened", "satisfaction",
 """What is counted: tickets that came, that are open (+1, -1), first replies, escalations, reopenings, ratings' sum and
 number."""
 
+REASON_FACTS = ("tickets", "open")
+"""What is counted of a customer's tickets for one contact reason."""
+
 COLUMNS = ("key", "fact", "at", "ticket_id", "amount")
-DESK, CUSTOMER_KEY, QUEUE_KEY = "desk", "customer:", "queue:"
+DESK, CUSTOMER_KEY, QUEUE_KEY, REASON_KEY = "desk", "customer:", "queue:", "reason:"
 _OF = "\x1f"
 _RATING_STEP = 2.0**-20  # ratings are rounded to it: so their sums are exact, in whatever order they are added
 
@@ -35,13 +39,22 @@ def no_amounts() -> pd.DataFrame:
     return _frame([], np.zeros(0, dtype=object))
 
 
-def amounts_of(log: Log, ticket_ids: np.ndarray, customers: np.ndarray) -> pd.DataFrame:
+def reason_key(customer: str, reason: str) -> str:
+    """Key of a customer's tickets for one contact reason; no key of a customer holds a space."""
+    return f"{REASON_KEY}{customer} {reason}"
+
+
+def amounts_of(
+    log: Log, ticket_ids: np.ndarray, customers: np.ndarray, reasons: np.ndarray | None = None
+) -> pd.DataFrame:
     """Amounts that the log's tickets add to their customers, their queues and the desk.
 
     Parameters
     ----------
     ticket_ids, customers : ndarray of object, shape (log.size,)
         Id of each ticket, and the key of its customer (None: nobody knows who it is).
+    reasons : ndarray of object, shape (log.size,), optional
+        Code of each ticket's contact reason (None: nobody says one).
 
     Returns
     -------
@@ -52,6 +65,9 @@ def amounts_of(log: Log, ticket_ids: np.ndarray, customers: np.ndarray) -> pd.Da
     lives, happenings = [*_lives(log, steps)], [*_happenings(log)]
     parts = [part._replace(keys=np.full(len(part.tickets), DESK, dtype=object)) for part in lives]
     parts += [part._replace(keys=of_customer[part.tickets]) for part in [*lives, *happenings]]
+    if reasons is not None:
+        of_reason = _reason_keys(customers, reasons)
+        parts += [part._replace(keys=of_reason[part.tickets]) for part in lives if part.fact in REASON_FACTS]
     return _frame([*parts, *_stays(steps)], ticket_ids)
 
 
@@ -283,6 +299,11 @@ def _numbers(amounts: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def _customer_keys(customers: np.ndarray) -> np.ndarray:
     return np.array([None if c is None else CUSTOMER_KEY + c for c in customers.tolist()], dtype=object)
+
+
+def _reason_keys(customers: np.ndarray, reasons: np.ndarray) -> np.ndarray:
+    pairs = zip(customers.tolist(), reasons.tolist(), strict=True)
+    return np.array([None if c is None or r is None else reason_key(c, r) for c, r in pairs], dtype=object)
 
 
 def _frame(parts: Sequence[_Part], ticket_ids: np.ndarray) -> pd.DataFrame:

@@ -11,11 +11,12 @@ import pandas as pd
 from pipeline.artifact import State
 from pipeline.config import History as CustomerSettings
 from pipeline.config import Sla
-from pipeline.history.amounts import CUSTOMER_KEY, DESK, QUEUE_KEY, Others
+from pipeline.history.amounts import CUSTOMER_KEY, DESK, QUEUE_KEY, Codes, Others, reason_key
 from pipeline.history.calendar import Calendar
 from pipeline.history.course import COURSE, PER_COLUMN, View, columns, course, ended_at, hours, queue_at, spent
 from pipeline.history.identity import Identities, by_row, keys_of
 from pipeline.history.log import NEVER, WORDS, is_named, log_of, moments, objects
+from pipeline.history.reasons import QUEUE, REASON, reasons_of
 from pipeline.history.record import History, message_words
 from pipeline.history.targets import Targets
 from pipeline.tickets.schema import FIELD_PREFIX
@@ -36,13 +37,25 @@ CUSTOMER = (
 )  # fmt: skip
 """Of the customer's other tickets; nan where nobody knows who the customer is."""
 
+REASON_SPANS = (7, 30)
+"""Days over which a customer's earlier tickets for the same contact reason are counted."""
+
+SAME_REASON = (
+    *(f"same_reason_tickets_{days}d" for days in REASON_SPANS), "same_reason_tickets", "same_reason_open",
+    "same_reason_hours_since",
+)  # fmt: skip
+"""Of the customer's other tickets for the reason of this one; nan where nobody knows the customer or the reason."""
+
 LOAD = (
     "queue", "queue_open", "queue_tickets_1d", "queue_tickets_7d", "desk_open", "desk_tickets_1d", "desk_unanswered",
     "desk_unanswered_7d",
 )  # fmt: skip
 """Of other tickets in the queue in which the ticket lies, and of the whole desk; `queue` is its place in `queues`."""
 
-GROWING = ("customer_tickets", "customer_escalated", "customer_reopened", "customer_unanswered", "desk_unanswered")
+GROWING = (
+    "customer_tickets", "customer_escalated", "customer_reopened", "customer_unanswered", "same_reason_tickets",
+    "desk_unanswered",
+)  # fmt: skip
 """Numbers that only grow as a history gets longer: a model that learned from them would find every later day odd."""
 
 
@@ -62,7 +75,7 @@ class AsOf:
     sla : Sla
         The desk's hours and targets.
     customers : CustomerSettings
-        Who counts as one customer.
+        Who counts as one customer, and what says what their tickets are about.
     queue : str or None
         Column of tickets that names their first queue.
     queues : tuple of str
@@ -81,7 +94,8 @@ class AsOf:
     def names(self) -> tuple[str, ...]:
         """Name of each number, in order."""
         own = [f"{c}.number" for c in self.counted] + [f"{c}.{n}" for c in self.tracked for n in PER_COLUMN]
-        return (*MESSAGE, *CLOCK, *COURSE, *own, *CUSTOMER, *LOAD)
+        reason = SAME_REASON if self.customers.contact_reason is not None else ()
+        return (*MESSAGE, *CLOCK, *COURSE, *own, *CUSTOMER, *reason, *LOAD)
 
     def look(self, tickets: pd.DataFrame, history: History | None) -> np.ndarray:
         """The numbers of each ticket as of its `as_of`, or its creation where it has none.
@@ -127,7 +141,7 @@ class AsOf:
     def _known(self, tickets: pd.DataFrame, at: np.ndarray, history: History) -> dict[str, np.ndarray]:
         ids, first, place = _each_once(tickets)
         one = tickets if len(first) == len(tickets) and (place == np.arange(len(place))).all() else tickets.iloc[first]
-        own = _as_known(one, ids, history.tickets, self.queue)
+        own = _as_known(one, ids, history.tickets, self.queue, self.customers)
         log = log_of(own, history.events, self.levels)
         view = View.of(log, place, at)
         found = course(view) | self._columns(view, one)
@@ -137,6 +151,8 @@ class AsOf:
         keys = by_row(keys_of(own, self.customers), len(own))
         together = identities.together([keys[p] for p in place], at)
         found |= _customer(together, view, others) | _load(view, others)
+        if REASON in own:
+            found |= _same_reason(together, view, others, objects(own[REASON])[place])
         code = {name: float(i) for i, name in enumerate(self.queues)}
         return found | {"queue": np.array([code.get(q, np.nan) for q in queue_at(view).tolist()])}
 
@@ -177,21 +193,13 @@ def _customer(together: pd.DataFrame, view: View, others: Others) -> dict[str, n
     codes, at = others.codes(keys, row), view.moments[row]
     unknown = np.bincount(row, minlength=n) == 0
 
-    def total(fact: str, days: int | None = None) -> np.ndarray:
-        return np.bincount(row, others.total(codes, fact, at, days), minlength=n)
+    def total(fact: str) -> np.ndarray:
+        return np.bincount(row, others.total(codes, fact, at), minlength=n)
 
-    came, rated = total("tickets"), total("rated")
-    created = view.log.created[view.tickets]
-    born = np.where(created == NEVER, view.moments, np.minimum(created, view.moments))[row]
-    known = others.own.latest(codes[1], "tickets", at)  # its own coming, which may be known as an earlier one
-    latest = others.all.latest(codes[0], "tickets", np.fmin(born, known).astype(np.int64))
-    newest = np.full(n, -np.inf)
-    np.maximum.at(newest, row, np.where(np.isnan(latest), -np.inf, latest))
+    rated, earlier = total("rated"), _earlier(codes, row, view, others, SPANS)
+    came = earlier["tickets"]
     satisfaction = np.divide(total("satisfaction"), rated, out=np.full(n, np.nan), where=rated > 0)
-    found = {f"customer_tickets_{days}d": total("tickets", days) for days in SPANS} | {
-        "customer_tickets": came,
-        "customer_open": total("open"),
-        "customer_hours_since": np.where(np.isinf(newest), np.nan, hours(newest, view.moments)),
+    found = {f"customer_{name}": values for name, values in earlier.items()} | {
         "customer_escalated": total("escalated"),
         "customer_reopened": total("reopened"),
         "customer_unanswered": came - total("answered"),
@@ -201,6 +209,40 @@ def _customer(together: pd.DataFrame, view: View, others: Others) -> dict[str, n
         share = np.divide(found[f"customer_{name}"], came, out=np.full(n, np.nan), where=came > 0)
         found[f"customer_{name}_share"] = share
     return {name: np.where(unknown, np.nan, values) for name, values in found.items()}
+
+
+def _same_reason(together: pd.DataFrame, view: View, others: Others, reasons: np.ndarray) -> dict[str, np.ndarray]:
+    """The same of tickets for the reason of each row.
+
+    Parameters
+    ----------
+    reasons : ndarray of object, shape (n,)
+        Code of each row's reason, or None.
+    """
+    named = is_named(reasons)[together["row"].to_numpy(np.int64)]
+    row = together["row"].to_numpy(np.int64)[named]
+    pairs = zip(together["key"].to_numpy(dtype=object)[named].tolist(), reasons[row].tolist(), strict=True)
+    keys = np.array([reason_key(key, reason) for key, reason in pairs], dtype=object)
+    earlier = _earlier(others.codes(keys, row), row, view, others, REASON_SPANS)
+    unknown = np.bincount(row, minlength=len(view.moments)) == 0
+    return {f"same_reason_{name}": np.where(unknown, np.nan, values) for name, values in earlier.items()}
+
+
+def _earlier(
+    codes: Codes, row: np.ndarray, view: View, others: Others, spans: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    """Other tickets on the keys of each row: how many came, how many are open, hours since the last before it."""
+    at, n = view.moments[row], len(view.moments)
+    created = view.log.created[view.tickets]
+    born = np.where(created == NEVER, view.moments, np.minimum(created, view.moments))[row]
+    known = others.own.latest(codes[1], "tickets", at)  # its own coming, which may be known as an earlier one
+    latest = others.all.latest(codes[0], "tickets", np.fmin(born, known).astype(np.int64))
+    newest = np.full(n, -np.inf)
+    np.maximum.at(newest, row, np.where(np.isnan(latest), -np.inf, latest))
+    counted = {f"tickets_{days}d": others.total(codes, "tickets", at, days) for days in spans}
+    counted |= {"tickets": others.total(codes, "tickets", at), "open": others.total(codes, "open", at)}
+    found = {name: np.bincount(row, values, minlength=n) for name, values in counted.items()}
+    return found | {"hours_since": np.where(np.isinf(newest), np.nan, hours(newest, view.moments))}
 
 
 def _load(view: View, others: Others) -> dict[str, np.ndarray]:
@@ -230,7 +272,9 @@ def _each_once(tickets: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return once, first, place
 
 
-def _as_known(tickets: pd.DataFrame, ids: np.ndarray, known: pd.DataFrame, queue: str | None) -> pd.DataFrame:
+def _as_known(
+    tickets: pd.DataFrame, ids: np.ndarray, known: pd.DataFrame, queue: str | None, settings: CustomerSettings
+) -> pd.DataFrame:
     """Tickets as they are scored, and what they lack there as the history knows it: what a log is made of."""
     at = {name: row for row, name in enumerate(known["ticket_id"].tolist())}
     place = np.array([at.get(name, -1) for name in ids.tolist()], dtype=np.int64)
@@ -239,12 +283,18 @@ def _as_known(tickets: pd.DataFrame, ids: np.ndarray, known: pd.DataFrame, queue
     if undated.any():
         created[undated] = moments(known["created_at"])[place[undated]]
     columns = {"ticket_id": ids}
-    for name in ("customer_id", "customer_keys", "queue"):
-        given = queue if name == "queue" and queue in tickets else name
-        columns[name] = values = objects(tickets[given]) if given in tickets else np.full(len(ids), None, dtype=object)
+
+    def complete(name: str, values: np.ndarray) -> None:
         lacking = ~is_named(values) & (place >= 0)
         if lacking.any():
             values[lacking] = objects(known[name])[place[lacking]]
+        columns[name] = values
+
+    for name in ("customer_id", "customer_keys", "queue"):
+        given = queue if name == "queue" and queue in tickets else name
+        complete(name, objects(tickets[given]) if given in tickets else np.full(len(ids), None, dtype=object))
+    if settings.contact_reason is not None:
+        complete(REASON, reasons_of(tickets.assign(**{QUEUE: columns[QUEUE]}), settings))
     made = pd.DataFrame(np.column_stack([*columns.values()]), columns=[*columns], dtype=object)
     made["created_at"] = pd.DatetimeIndex(created.view("datetime64[us]"), tz="UTC")
     return made

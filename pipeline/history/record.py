@@ -15,11 +15,12 @@ from pipeline.history.definitions import Definition
 from pipeline.history.identity import keys_of, links
 from pipeline.history.log import SIDES, WORDS, event_keys, is_named, log_of, moments, objects
 from pipeline.history.mood import moods, signals
+from pipeline.history.reasons import REASON, reasons_of
 from pipeline.tickets import schema
 from pipeline.tickets.clean import clean
 
 TICKETS = ("ticket_id", "created_at", "customer_id", "customer_keys", "queue", "language")
-"""What a history keeps of a ticket: no word of it."""
+"""What a history keeps of a ticket, besides its `REASON` where reasons are looked at: no word of it."""
 
 EVENTS = ("ticket_id", "occurred_at", "received_at", "seq", "kind", "side", "actor", "field", "value", *WORDS, "key")
 """What a history keeps of an event: of its text the mood and the telling words, and a number that tells repeats."""
@@ -89,7 +90,7 @@ class History:
     Attributes
     ----------
     tickets : DataFrame
-        `TICKETS` of every ticket whose course is known.
+        `TICKETS` of every ticket whose course is known, and their `REASON` where reasons are looked at.
     events : DataFrame
         `EVENTS` of these tickets.
     amounts : DataFrame
@@ -137,19 +138,20 @@ def record(
     definitions : mapping
         Of the outcomes: they say which columns are queue and priority.
     settings : History
-        Who counts as one customer.
+        Who counts as one customer, and what says what a ticket is about.
     """
     roles = Roles.of(definitions, events)
     told = read_messages(roles.canonical(events), tickets)
-    known = known_tickets(tickets, roles)
+    known = known_tickets(tickets, roles, settings)
     log = log_of(known, told, [name for _, name in roles.levels])
     ids, customer = objects(known["ticket_id"]), customers(known, settings)
     escalated = outcomes[((outcomes["outcome"] == "escalated") & (outcomes["value"] == "1")).to_numpy(bool)]
     place = pd.Index(known["ticket_id"]).get_indexer(pd.Index(escalated["ticket_id"]))
     escalated, place = escalated[place >= 0], place[place >= 0]
+    reasons = objects(known[REASON]) if REASON in known else None
     amounts = pd.concat(
         [
-            amounts_of(log, ids, customer),
+            amounts_of(log, ids, customer, reasons),
             outcome_amounts(ids[place], customer[place], moments(escalated["known_at"])),
         ],
         ignore_index=True,
@@ -159,11 +161,15 @@ def record(
     return History(known, told, amounts, met)
 
 
-def known_tickets(tickets: pd.DataFrame, roles: Roles) -> pd.DataFrame:
-    """`TICKETS` of tickets by the schema."""
+def known_tickets(tickets: pd.DataFrame, roles: Roles, settings: Settings) -> pd.DataFrame:
+    """`TICKETS` of tickets by the schema, and their `REASON` where the settings name one."""
     named = f"{schema.FIELD_PREFIX}{roles.queue}"
     queue = tickets[named] if named in tickets else pd.Series(None, index=tickets.index, dtype="str")
-    return tickets.reindex(columns=list(TICKETS)).assign(queue=queue).reset_index(drop=True)
+    known = tickets.reindex(columns=list(TICKETS)).assign(queue=queue)
+    if settings.contact_reason is not None:
+        said = reasons_of(tickets.assign(queue=queue), settings)
+        known = known.assign(**{REASON: pd.Series(said, index=known.index, dtype="str")})
+    return known.reset_index(drop=True)
 
 
 def customers(tickets: pd.DataFrame, settings: Settings) -> np.ndarray:

@@ -128,7 +128,9 @@ def most_risen(intake: Intake, scorer: AsOfScores, past: Past, moment: pd.Timest
 
 
 def _at(rows: pd.DataFrame, scorer: AsOfScores, past: Past, *, explain: bool = False) -> pd.DataFrame:
-    return scorer.score(rows, history=past.read(as_asked(rows, scorer.queue_column)), explain=explain)
+    return scorer.score(
+        rows, history=past.read(as_asked(rows, scorer.queue_column, scorer.reason_column)), explain=explain
+    )
 
 
 def _shares(explanation: dict[str, dict[str, list[dict[str, str | float]]]]) -> Shares:

@@ -75,7 +75,7 @@ def put_in(store: Store, happened: Happenings, mapping: Mapping | None, *, now: 
     roles = store.roles() or Roles()
     tickets, ticket_codes = _tickets(happened.tickets, mapping, now)
     events, event_codes = read_events(happened.events, now)
-    put = store.put(known_tickets(tickets, roles), roles.canonical(events))
+    put = store.put(known_tickets(tickets, roles, store.settings), roles.canonical(events))
     return Taken(put, ticket_codes, event_codes)
 
 

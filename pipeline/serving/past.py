@@ -187,22 +187,25 @@ class Remembering:
         return self.scorer.answer(dated, history=self._history(dated), explain=explain)
 
     def _history(self, dated: pd.DataFrame) -> History | None:
-        return self.past.read(as_asked(dated, self.scorer.queue_column)) if self.past is not None else None
+        if self.past is None:
+            return None
+        return self.past.read(as_asked(dated, self.scorer.queue_column, self.scorer.reason_column))
 
 
-def as_asked(tickets: pd.DataFrame, queue_column: str | None) -> pd.DataFrame:
-    """What a history is asked for: ids, customers, first queues and moments, read as the scorer reads them.
+def as_asked(tickets: pd.DataFrame, queue_column: str | None, reason_column: str | None) -> pd.DataFrame:
+    """What a history is asked for: ids, customers, reasons, first queues and moments, read as the scorer reads them.
 
     Parameters
     ----------
-    queue_column : str or None
-        See `Scorer.queue_column`.
+    queue_column, reason_column : str or None
+        See `Scorer.queue_column` and `Scorer.reason_column`.
     """
-    names = ["ticket_id", "created_at", "customer_id", "customer_keys", "as_of", queue_column]
-    asked = parse(tickets[[n for n in names if n in tickets]].assign(subject=None), Tickets())
+    said = [reason_column] if reason_column in tickets else []
+    names = ["ticket_id", "created_at", "customer_id", "customer_keys", "as_of", queue_column, reason_column]
+    asked = parse(tickets[[n for n in dict.fromkeys(names) if n in tickets]].assign(subject=None), Tickets())
     queue = asked[queue_column] if queue_column in asked else pd.Series(None, index=asked.index, dtype="str")
     named = asked.assign(queue=queue)[asked["ticket_id"].notna().to_numpy(bool)]
-    return named[[*names[:4], *(n for n in ("as_of",) if n in named), "queue"]].drop_duplicates("ticket_id")
+    return named[[*names[:4], *(n for n in ("as_of",) if n in named), *said, "queue"]].drop_duplicates("ticket_id")
 
 
 @contextmanager

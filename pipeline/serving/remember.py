@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from pipeline.config import History, Params
 from pipeline.history.definitions import parse_definitions
+from pipeline.history.reasons import reason_column
 from pipeline.history.record import TICKETS, Roles, known_tickets
 from pipeline.history.store import Put, open_store
 from pipeline.sources.raw import kept_still, load_raw, merged, raw_batches, relabel
@@ -65,7 +66,8 @@ def remember(folder: Path, url: str, settings: Params, *, progress: Progress, ro
     url : str
         See `open_store`.
     settings : Params
-        `history`: who is one customer. `outcomes`: what is the queue and the priority, and who escalated.
+        `history`: who is one customer, and what says what a ticket is about. `outcomes`: what is the queue and the
+        priority, and who escalated.
     progress : callable
         Called after each transaction: what it tells of survives a crash.
     rows : int
@@ -87,7 +89,7 @@ def remember(folder: Path, url: str, settings: Params, *, progress: Progress, ro
             store.agree(roles)
             anew = store.made_anew
             of_tickets = _Told("tickets", progress)
-            for tickets in _tickets(folder, roles, rows):
+            for tickets in _tickets(folder, roles, settings.history, rows):
                 own = escalated[escalated["ticket_id"].isin(tickets["ticket_id"]).to_numpy(bool)]
                 of_tickets.add(store.put(tickets, schema.empty("events"), own, settled=True), len(tickets))
             of_events = _Told("events", progress)
@@ -122,10 +124,11 @@ class _Told:
         self.progress(self.name, self.rows)
 
 
-def _tickets(folder: Path, roles: Roles, rows: int) -> Iterator[pd.DataFrame]:
-    columns = [*TICKETS, *([f"{FIELD_PREFIX}{roles.queue}"] if roles.queue else [])]
-    for tickets in raw_batches(folder, "tickets", columns, rows=rows):
-        yield known_tickets(tickets, roles)
+def _tickets(folder: Path, roles: Roles, settings: History, rows: int) -> Iterator[pd.DataFrame]:
+    queue = f"{FIELD_PREFIX}{roles.queue}" if roles.queue else None
+    columns = dict.fromkeys(n for n in (*TICKETS, queue, reason_column(settings)) if n is not None)
+    for tickets in raw_batches(folder, "tickets", [*columns], rows=rows):
+        yield known_tickets(tickets, roles, settings)
 
 
 def _columns(folder: Path, rows: int) -> list[str]:
@@ -136,7 +139,7 @@ def _columns(folder: Path, rows: int) -> list[str]:
 
 def _escalated(folder: Path, settings: Params, *, as_written: bool) -> pd.DataFrame:
     """The outcomes of tickets that escalated, as a door that reads RAW_DIR knows them."""
-    if as_written and settings.history == History():
+    if as_written and replace(settings.history, contact_reason=None) == History():
         outcomes = files.read_parquet(folder / "outcomes.parquet")
     else:
         outcomes = relabel(load_raw(folder), settings.outcomes, customers=settings.history)[1]

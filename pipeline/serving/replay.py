@@ -89,7 +89,7 @@ def replay(decision: Decision, scorer: Scorer, past: Past | None) -> Replayed:
     tickets = _frame(decision)
     history = None
     if decision.history and past is not None:
-        history = past.read(as_asked(tickets, scorer.queue_column))
+        history = past.read(as_asked(tickets, scorer.queue_column, scorer.reason_column))
     scored = scorer.score(tickets, history=history, explain=decision.scored.get("explanation") is not None)
     (now,) = records(scored)
     return Replayed(decision, (), tuple(_differences("", dict(decision.scored), plain(now))))

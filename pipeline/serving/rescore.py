@@ -153,7 +153,7 @@ def _changes(
     rows: pd.DataFrame, last: pd.DataFrame, scorer: AsOfScores, past: Past, told: _Told, settings: Rescore
 ) -> _Changes:
     """The changes among some open tickets."""
-    history = past.read(as_asked(rows, scorer.queue_column))
+    history = past.read(as_asked(rows, scorer.queue_column, scorer.reason_column))
     scored = scorer.score(rows, history=history)
     if len(scored) != len(rows):
         got = f"{len(scored)} of {len(rows)}"

@@ -50,6 +50,11 @@ class AsOfScores(Protocol):
         """Column of tickets that names their first queue: the history is asked for that queue."""
         ...
 
+    @property
+    def reason_column(self) -> str | None:
+        """Column of tickets that says their contact reason: the history is asked for that reason."""
+        ...
+
     def score(self, tickets: pd.DataFrame, *, history: History | None = None, explain: bool = False) -> pd.DataFrame:
         """One scored row for each ticket, in order."""
         ...

@@ -13,7 +13,7 @@ from pipeline.estimators.maturity import maturity_weights
 from pipeline.estimators.members import period_edges, value_codes
 from pipeline.estimators.past_rates import PastRates, as_of_rates
 from pipeline.features.build import Blocks
-from pipeline.history.as_of import GROWING, SPANS
+from pipeline.history.as_of import GROWING, REASON_SPANS, SPANS
 from pipeline.history.log import DAY
 from pipeline.training.snapshots import Snapshots
 from pipeline.training.split import Fold
@@ -112,7 +112,9 @@ def sight_of(names: Sequence[str], snapshots: Snapshots) -> Sight:
     While a history is younger than a span, its count says how old the history is, not what the customer is like.
     """
     lasts = float(np.ptp(snapshots.moments)) / DAY if len(snapshots) else 0.0
-    long = {f"customer_tickets_{days}d" for days in SPANS if days > lasts / 2}
+    counts = {f"customer_tickets_{days}d": days for days in SPANS}
+    counts |= {f"same_reason_tickets_{days}d": days for days in REASON_SPANS}
+    long = {name for name, days in counts.items() if days > lasts / 2}
     kept = [i for i, name in enumerate(names) if name not in GROWING and name not in long]
     return Sight(np.array(kept, dtype=np.int64), names.index("age_hours"), names.index("queue"))
 

@@ -19,6 +19,7 @@ from pipeline.history.calendar import Calendar
 from pipeline.history.definitions import OUT_OF_SCOPE, source_columns
 from pipeline.history.log import moments
 from pipeline.history.outcomes import turned
+from pipeline.history.reasons import reason_column
 from pipeline.history.record import History, Roles, record, tracked_columns
 from pipeline.history.targets import Targets
 from pipeline.routing import check_policy
@@ -210,7 +211,10 @@ def prepare_raw(
     if "escalated" not in found or not dated:
         return made
     history = record(raw.tickets, raw.events, outcomes, definitions, params.history)
-    looked = _looked_at(history, frame, params, levels, Roles.of(definitions, raw.events).queue, test_from)
+    roles = Roles.of(definitions, raw.events)
+    if params.history.contact_reason is not None:
+        _check_reason(params, frame, roles, gives_away=fields["escalated"])
+    looked = _looked_at(history, frame, params, levels, roles.queue, test_from)
     return replace(made, about=about | {"as_of": looked.state()}, history=history)
 
 
@@ -227,7 +231,7 @@ def _looked_at(
     events = history.events
     if test_from is not None:
         events = events[(events["received_at"] < test_from).to_numpy(bool, na_value=False)]
-    fields = [c.removeprefix(FIELD_PREFIX) for c in frame.columns if c.startswith(FIELD_PREFIX)]
+    fields = _fields(frame)
     tracked, counted = tracked_columns(events, fields)
     column = f"{FIELD_PREFIX}{queue}"
     first = column if column in frame else None
@@ -302,15 +306,34 @@ def _check_policy(frame: pd.DataFrame, params: Params, levels: list[str]) -> Non
         column = LABEL_PREFIX + target
         return sorted(set(frame[column].dropna()) - {OUT_OF_SCOPE}) if column in frame else []
 
-    fields = [c.removeprefix(FIELD_PREFIX) for c in frame.columns if c.startswith(FIELD_PREFIX)]
-    _check_product(params.articles.product, fields)
+    fields = _fields(frame)
+    if params.articles.product is not None:
+        _check_field(params.articles.product, fields, "params.yaml: articles: product")
     queues = values("queue") or [params.routing.queues.get(t, t) for t in values("topic")]
     check_policy(params.routing, topics=values("topic"), queues=queues, levels=levels, fields=fields)
 
 
-def _check_product(name: str | None, fields: list[str]) -> None:
-    if name is None or name in fields:
+def _fields(frame: pd.DataFrame) -> list[str]:
+    return [c.removeprefix(FIELD_PREFIX) for c in frame.columns if c.startswith(FIELD_PREFIX)]
+
+
+def _check_field(name: str, fields: list[str], where: str) -> None:
+    if name in fields:
         return
     near = nearest(name, fields)
     hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(fields)[:10]) or 'none'}"
-    raise ConfigError("a field that isn't there", where="params.yaml: articles: product", got=name, do=hint)
+    raise ConfigError("a field that isn't there", where=where, got=name, do=hint)
+
+
+def _check_reason(params: Params, frame: pd.DataFrame, roles: Roles, *, gives_away: list[str]) -> None:
+    """What says a contact reason is there at creation, and isn't kept from the risk for what it gives away."""
+    column, where = reason_column(params.history), "params.yaml: history: contact_reason"
+    if column is None and f"{FIELD_PREFIX}{roles.queue}" not in frame:
+        do = "name a field of the tickets (fields.NAME), or leave it out"
+        raise ConfigError("no ticket names its first queue", where=where, got=str(params.history.contact_reason), do=do)
+    if column is not None:
+        name = column.removeprefix(FIELD_PREFIX)
+        _check_field(name, _fields(frame), where)
+        if params.features.give_away == "leave_out" and name in gives_away:
+            do = "name another one; `triage audit` says what gives it away"
+            raise ConfigError("a field that gives the escalation away", where=where, got=name, do=do)

@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_history import HOURS, LOOK, Event, Scene, Ticket, rows_of, scenes
+from made_history import BY_PRODUCT, HOURS, LOOK, Event, Scene, Ticket, rows_of, scenes
 
 from pipeline.history.record import History
 
 Asked = tuple[Ticket, float | None]
 FEW = settings(max_examples=60)
+LOOK_AT_ALL = replace(LOOK, customers=BY_PRODUCT)
 
 
 def looked(history: History, asked: list[Asked]) -> np.ndarray:
-    return LOOK.look(rows_of([t for t, _ in asked], [at for _, at in asked]), history)
+    return LOOK_AT_ALL.look(rows_of([t for t, _ in asked], [at for _, at in asked]), history)
 
 
 @st.composite
@@ -48,15 +49,15 @@ def test_what_is_received_at_or_after_the_moment_and_its_own_outcomes_change_not
         (*scene.events, *after, *(replace(e, ticket=f"later-{e.ticket}") for e in after)),
         (*scene.escalated, (ticket.id, 0.0), *((i, at if h is None else at + h) for i, h in later.escalated)),
     )
-    whole = more.history
+    whole = more.known(BY_PRODUCT)
     shuffled = History(*(mixed(f, seed) for f in (whole.tickets, whole.events, whole.amounts, whole.links)))
-    np.testing.assert_array_equal(looked(shuffled, [(ticket, at)]), looked(least.history, [(ticket, at)]))
+    np.testing.assert_array_equal(looked(shuffled, [(ticket, at)]), looked(least.known(BY_PRODUCT), [(ticket, at)]))
 
 
 @given(scene=scenes(), data=st.data())
 @FEW
 def test_rows_together_are_what_each_is_alone(scene: Scene, data: st.DataObject) -> None:
-    history, rows = scene.history, data.draw(asked(scene))
+    history, rows = scene.known(BY_PRODUCT), data.draw(asked(scene))
     together = looked(history, rows)
     for place, row in enumerate(rows):
         np.testing.assert_array_equal(together[place], looked(history, [row])[0])
@@ -67,7 +68,7 @@ def test_rows_together_are_what_each_is_alone(scene: Scene, data: st.DataObject)
 def test_the_order_of_rows_does_not_matter(scene: Scene, seed: int, data: st.DataObject) -> None:
     rows = data.draw(asked(scene))
     unordered = replace(scene, events=tuple(replace(e, seq=None) for e in scene.events))
-    history = unordered.history
+    history = unordered.known(BY_PRODUCT)
     shuffled = History(*(mixed(f, seed) for f in (history.tickets, history.events, history.amounts, history.links)))
     order = np.random.default_rng(seed)
     anew = replace(
@@ -75,7 +76,7 @@ def test_the_order_of_rows_does_not_matter(scene: Scene, seed: int, data: st.Dat
         tickets=tuple(unordered.tickets[i] for i in order.permutation(len(unordered.tickets))),
         events=tuple(unordered.events[i] for i in order.permutation(len(unordered.events))),
         escalated=tuple(unordered.escalated[i] for i in order.permutation(len(unordered.escalated))),
-    ).history
+    ).known(BY_PRODUCT)
     expected = looked(history, rows)
     np.testing.assert_array_equal(looked(shuffled, rows), expected)
     np.testing.assert_array_equal(looked(anew, rows), expected)
@@ -89,14 +90,14 @@ def test_what_stands_there_again_changes_nothing(scene: Scene, data: st.DataObje
     again: list[Event] = data.draw(st.lists(st.sampled_from(scene.events), max_size=8)) if scene.events else []
     numbered = [replace(e, seq=1_000 + n) for n, e in enumerate(again)]
     told_twice = replace(scene, events=(*scene.events, *numbered), escalated=scene.escalated * 2)
-    np.testing.assert_array_equal(looked(told_twice.history, rows), looked(scene.history, rows))
+    np.testing.assert_array_equal(looked(told_twice.known(BY_PRODUCT), rows), looked(scene.known(BY_PRODUCT), rows))
 
 
 @given(scene=scenes(), data=st.data())
 @FEW
 def test_of_other_tickets_only_amounts_and_links_matter(scene: Scene, data: st.DataObject) -> None:
     rows = data.draw(asked(scene))
-    history, ids = scene.history, [t.id for t, _ in rows]
+    history, ids = scene.known(BY_PRODUCT), [t.id for t, _ in rows]
     own = replace(
         history,
         tickets=history.tickets[history.tickets["ticket_id"].isin(ids)],
@@ -108,6 +109,6 @@ def test_of_other_tickets_only_amounts_and_links_matter(scene: Scene, data: st.D
 @given(scene=scenes(), data=st.data())
 @settings(max_examples=15)
 def test_looking_again_through_the_same_settings_gives_the_same(scene: Scene, data: st.DataObject) -> None:
-    history, rows = scene.history, data.draw(asked(scene))
-    fresh = replace(LOOK).look(rows_of([t for t, _ in rows], [at for _, at in rows]), history)
+    history, rows = scene.known(BY_PRODUCT), data.draw(asked(scene))
+    fresh = replace(LOOK_AT_ALL).look(rows_of([t for t, _ in rows], [at for _, at in rows]), history)
     np.testing.assert_array_equal(looked(history, rows), fresh)

@@ -14,6 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_history import (
+    BY_QUEUE,
     DEFINITIONS,
     HOURS,
     LOOK,
@@ -56,6 +57,7 @@ SETTINGS = st.builds(
     max_accounts_per_key=st.sampled_from([1, 2, 1000]),
     shared=st.sampled_from([(), ("ben",), ("email:aaaaaaaaaaaaaaaa",)]),
     unlink=st.sampled_from([(), ("id:ann email:bbbbbbbbbbbbbbbb",)]),
+    contact_reason=st.sampled_from([None, "fields.product", "queue"]),
 )
 TELLING = (
     *(Event("status", 0, value) for value in ("open", "pending", "resolved", "closed", "strange")),
@@ -101,7 +103,7 @@ class Facts:
     def put(self, store: Store, parcel: Sequence[tuple[str, int]]) -> None:
         """Put in some rows: of which frame, and which position."""
         part = {name: [i for kind, i in parcel if kind == name] for name in ("tickets", "events", "outcomes")}
-        known = known_tickets(self.tickets.iloc[part["tickets"]], Roles.of(DEFINITIONS, self.events))
+        known = known_tickets(self.tickets.iloc[part["tickets"]], Roles.of(DEFINITIONS, self.events), store.settings)
         store.put(known, self.events.iloc[part["events"]], self.outcomes.iloc[part["outcomes"]])
 
     @property
@@ -148,9 +150,10 @@ def cases(draw: st.DrawFn) -> Case:
 def _asked(scene: Scene) -> st.SearchStrategy[Ticket]:
     """A ticket of the scene, as it is or with less in it; or another one."""
     known = st.sampled_from(scene.tickets)
-    bare = known.map(lambda t: replace(t, customer=None, keys=(), queue=None, created=None))
-    other = known.map(lambda t: replace(t, customer="cleo", queue="third"))
-    return st.one_of(known, known, bare, other, st.just(Ticket("unknown", 2.0, "ann", queue="first")))
+    bare = known.map(lambda t: replace(t, customer=None, keys=(), queue=None, created=None, fields={}))
+    other = known.map(lambda t: replace(t, customer="cleo", queue="third", fields={"product": "z"}))
+    stranger = Ticket("unknown", 2.0, "ann", queue="first", fields={"product": "x"})
+    return st.one_of(known, known, bare, other, st.just(stranger))
 
 
 def check(case: Case, store: Store) -> None:
@@ -198,12 +201,12 @@ def test_amounts_kept_up_event_by_event_are_those_of_the_record(rounds: list[lis
     created = [None, 0.0, 1.0, 4.0]
     tickets = [Ticket(f"t{i}", created[i % 4], "ann", queue=("first", None)[i % 2]) for i in range(MANY)]
     events: list[Event] = []
-    with tempfile.TemporaryDirectory() as folder, open_store(f"{folder}/s.db", LOOK.customers) as store:
+    with tempfile.TemporaryDirectory() as folder, open_store(f"{folder}/s.db", BY_QUEUE) as store:
         put(store, tickets)
         for told in rounds:
             put(store, [], told)
             events += told
-            assert contents(store)["history_amounts"] == summed(history_of(tickets, events).amounts)
+            assert contents(store)["history_amounts"] == summed(history_of(tickets, events, settings=BY_QUEUE).amounts)
 
 
 @pytest.mark.slow
@@ -225,9 +228,10 @@ def test_a_whole_event_log_in_shuffled_batches_gives_what_its_record_gives(tmp_p
         {"queue": "assignment_group", "priority": {"column": "priority", "levels": levels}}, "x"
     )
     roles = Roles.of(definitions, raw.events)
-    tickets, events = known_tickets(raw.tickets, roles), roles.canonical(raw.events)
     draw = np.random.default_rng(0)
     look = replace(LOOK, tracked=("category", "u_symptom"), counted=(), levels=tuple(levels.values()), queue=None)
+    look = replace(look, customers=replace(look.customers, contact_reason="fields.category"))
+    tickets, events = known_tickets(raw.tickets, roles, look.customers), roles.canonical(raw.events)
     rows = tickets.iloc[draw.integers(0, len(tickets), ASKED)].reset_index(drop=True).assign(text="")
     hours = draw.choice([0, 1, 5, 24, 100, 1000, 20_000], ASKED) + draw.random(ASKED)
     rows["as_of"] = rows["created_at"] + pd.to_timedelta(hours, unit="h")

@@ -18,6 +18,8 @@ from pipeline.errors import ConfigError
         ("topic: {candidates: []}", "topic.candidates"),
         ("topic: {candidates: [average]}", "topic.candidates"),
         ("escalation: {candidates: [magic]}", "escalation.candidates"),
+        ("history: {contact_reason: category}", "history.contact_reason"),
+        ("history: {contact_reason: fields.}", "history.contact_reason"),
         ("rescore: {risk_step: 0}", "rescore.risk_step"),
         ("rescore: {risk_lines: [0.5, 1.0]}", "rescore.risk_lines"),
     ],

@@ -38,7 +38,8 @@ def open_store(
         `sqlite:///FILE.db` or a path that ends in `.db`; `postgresql://USER@HOST/DATABASE`.
     settings : History
         Who counts as one customer. With another `shared` than the store was made with, its amounts and links are made
-        anew, which takes about as long as putting everything in did.
+        anew, which takes about as long as putting everything in did. Another `contact_reason` is refused once there is
+        a ticket: what it was about wasn't kept.
     as_it_is : bool
         For those who only read: a store that isn't there, or was made with another `shared`, is an error.
     timeout_seconds : float
@@ -47,8 +48,8 @@ def open_store(
     Raises
     ------
     StoreError
-        An unknown kind of URL, a folder that isn't there, no database, one made by another version, one that is
-        locked, a server that can't be reached, an extra that isn't installed.
+        An unknown kind of URL, a folder that isn't there, no database, one made by another version or for other
+        contact reasons, one that is locked, a server that can't be reached, an extra that isn't installed.
     """
     found = place(url, timeout_seconds=timeout_seconds, there=as_it_is)
     try:
@@ -137,7 +138,8 @@ class Store:
         Parameters
         ----------
         tickets : DataFrame
-            `record.TICKETS` or the schema's columns; only `ticket_id` must be there.
+            `record.TICKETS` or the schema's columns; only `ticket_id` must be there. Their `REASON`, as
+            `record.known_tickets` makes it, where the settings say what a ticket is about.
         events : DataFrame
             By the schema EVENTS, of the kinds `log.KINDS`, with queues, assignees and priorities by our names
             (`Roles.canonical`). Messages are read for their words, and dropped: in their ticket's language, or, as
@@ -175,8 +177,8 @@ class Store:
         Parameters
         ----------
         tickets : DataFrame
-            Parsed tickets: `ticket_id`, `created_at`, `customer_id`, `customer_keys`, and `as_of` and `queue` where
-            they are known. A ticket may stand there at several moments.
+            Parsed tickets: `ticket_id`, `created_at`, `customer_id`, `customer_keys`, and `as_of`, `queue` and the
+            field of their contact reason where they are known. A ticket may stand there at several moments.
 
         Raises
         ------

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from pipeline.history.amounts import COLUMNS, DESK, FACTS, QUEUE_KEY, amounts_of, outcome_amounts
 from pipeline.history.log import DAY, ENDED, NEVER, STATUSES, log_of, objects
+from pipeline.history.reasons import REASON
 from pipeline.history.store.rows import events_frame, tickets_frame
 from pipeline.history.store.tables import AMOUNTS, OUTCOMES, SUMS, Row, delete, pieces, rows_of, upsert
 
@@ -117,7 +118,7 @@ def remake(connection: Connection, tickets: Sequence[Row], events: Sequence[Row]
     Parameters
     ----------
     tickets : sequence of row
-        Of the table TICKETS.
+        As `tickets.ticket_rows` gives them.
     events : sequence of row
         All that are stored of these tickets, and maybe others.
     """
@@ -219,7 +220,8 @@ def _made(connection: Connection, tickets: Sequence[Row], events: Sequence[Row])
     ids = objects(frame["ticket_id"])
     strongest = [None if row["keys"] is None else row["keys"].partition(" ")[0] for row in tickets]
     customer = np.array(strongest, dtype=object)
-    parts = [amounts_of(log_of(frame, events_frame(events)), ids, customer)]
+    reasons = objects(frame[REASON])  # none of any where they aren't looked at
+    parts = [amounts_of(log_of(frame, events_frame(events)), ids, customer, reasons)]
     place = {id_: i for i, id_ in enumerate(ids.tolist())}
     if escalated := rows_of(connection, OUTCOMES, list(place)):
         rows = np.array([place[row["ticket_id"]] for row in escalated], dtype=np.int64)

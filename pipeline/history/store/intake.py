@@ -10,7 +10,8 @@ from sqlalchemy import Connection, select
 
 from pipeline.config import History as Settings
 from pipeline.history.log import WORDS
-from pipeline.history.record import TICKETS as NAMES
+from pipeline.history.reasons import REASON
+from pipeline.history.record import TICKETS as KEPT
 from pipeline.history.store import amounts as stored_amounts
 from pipeline.history.store import links as stored_links
 from pipeline.history.store.rows import UNKNOWN, Batch, Words, earlier, reading_language
@@ -27,8 +28,10 @@ from pipeline.history.store.tables import (
     update,
     upsert,
 )
+from pipeline.history.store.tickets import keep_tickets, ticket_rows
 
-_SURROUNDINGS = ("created_at", "customer_id", "customer_keys", "queue")
+_NAMES = (*KEPT, REASON)
+_SURROUNDINGS = ("created_at", "customer_id", "customer_keys", "queue", REASON)
 """What amounts and links are made of; a ticket's other columns change nothing but itself."""
 
 _NONE: Words = (None,) * len(WORDS)
@@ -75,10 +78,10 @@ def take_in(connection: Connection, batch: Batch, read: Mapping[int, Mapping[str
     happened = {row["ticket_id"] for row in batch.events.values()}
     known = {
         row["ticket_id"]: row
-        for row in rows_of(connection, TICKETS, sorted({*batch.tickets, *happened, *batch.outcomes}))
+        for row in ticket_rows(connection, sorted({*batch.tickets, *happened, *batch.outcomes}), settings)
     }
     new, changed = _merged(batch.tickets, known, settings)
-    upsert(connection, TICKETS, [*new.values(), *changed.values()])
+    keep_tickets(connection, [*new.values(), *changed.values()], settings)
     moved = {id_ for id_, row in changed.items() if any(row[n] != known[id_][n] for n in _SURROUNDINGS)}
     told = {id_ for id_, row in changed.items() if row["language"] != known[id_]["language"]}
     known |= new | changed
@@ -103,8 +106,8 @@ def take_in(connection: Connection, batch: Batch, read: Mapping[int, Mapping[str
 def renew(connection: Connection, settings: Settings) -> None:
     """Make all amounts and links anew, as settings say who is one customer."""
     for ids in pieces(list(connection.scalars(select(TICKETS.c.ticket_id)))):
-        tickets = stored_links.with_keys(rows_of(connection, TICKETS, ids), settings)
-        upsert(connection, TICKETS, tickets)
+        tickets = stored_links.with_keys(ticket_rows(connection, ids, settings), settings)
+        keep_tickets(connection, tickets, settings)
         stored_amounts.remake(connection, tickets, rows_of(connection, EVENTS, ids))
         stored_links.remake(connection, tickets)
 
@@ -129,10 +132,10 @@ def _merged(
 ) -> tuple[dict[str, Row], dict[str, Row]]:
     """New tickets, and those of which something else is known now; null says nothing."""
     merged = {
-        id_: {name: known[id_][name] if row[name] is None and id_ in known else row[name] for name in NAMES}
+        id_: {name: known[id_][name] if row[name] is None and id_ in known else row[name] for name in _NAMES}
         for id_, row in given.items()
     }
-    news = [row for id_, row in merged.items() if id_ not in known or any(row[n] != known[id_][n] for n in NAMES)]
+    news = [row for id_, row in merged.items() if id_ not in known or any(row[n] != known[id_][n] for n in _NAMES)]
     keyed = {row["ticket_id"]: row for row in stored_links.with_keys(news, settings)} if news else {}
     new = {id_: row for id_, row in keyed.items() if id_ not in known}
     return new, {id_: row for id_, row in keyed.items() if id_ in known}

@@ -10,19 +10,22 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from pipeline.config import History as Settings
-from pipeline.history.amounts import CUSTOMER_KEY, DESK, FACTS, QUEUE_KEY
-from pipeline.history.as_of import SPANS
+from pipeline.history.amounts import CUSTOMER_KEY, DESK, FACTS, QUEUE_KEY, REASON_FACTS, REASON_KEY, reason_key
+from pipeline.history.as_of import REASON_SPANS, SPANS
 from pipeline.history.identity import Identities
 from pipeline.history.log import DAY, NEVER, SIDES, WORDS, moments
+from pipeline.history.reasons import REASON, reasons_of
 from pipeline.history.record import History
 from pipeline.history.store import amounts as stored_amounts
 from pipeline.history.store import links as stored_links
 from pipeline.history.store.amounts import Mark
 from pipeline.history.store.rows import events_frame, need, texts, tickets_frame
-from pipeline.history.store.tables import EVENTS, TICKETS, Row, rows_of
+from pipeline.history.store.tables import EVENTS, Row, rows_of
+from pipeline.history.store.tickets import ticket_rows
 
 ASKED: dict[str, dict[str, tuple[int, ...]]] = {
     CUSTOMER_KEY: {fact: SPANS if fact == "tickets" else () for fact in FACTS},
+    REASON_KEY: {fact: REASON_SPANS if fact == "tickets" else () for fact in REASON_FACTS},
     QUEUE_KEY: {"open": (), "tickets": (1, 7)},
     DESK: {"open": (), "tickets": (1, 7), "answered": (7,)},
 }
@@ -40,6 +43,7 @@ class _Ticket(NamedTuple):
 
     created: int | None
     keys: list[str]
+    reason: str | None
     queues: set[str]
     """Every queue that it ever lay in."""
 
@@ -49,7 +53,7 @@ def look_up(connection: Connection, tickets: pd.DataFrame, settings: Settings) -
     need(tickets, "tickets", ("ticket_id", "created_at"))
     ids = texts(tickets, "ticket_id")
     named = sorted({id_ for id_ in ids if id_ is not None})
-    known = {row["ticket_id"]: row for row in rows_of(connection, TICKETS, named)}
+    known = {row["ticket_id"]: row for row in ticket_rows(connection, named, settings)}
     at = _moments(tickets)
     last = max(at, default=NEVER)
     events = [row for row in _said(rows_of(connection, EVENTS, named), known) if row["received_at"] < last]
@@ -59,7 +63,10 @@ def look_up(connection: Connection, tickets: pd.DataFrame, settings: Settings) -
     span = (min((moment for _, moment in asked), default=NEVER), last)
     links = stored_links.reached(connection, {key for ticket, _ in asked for key in ticket.keys}, span, settings)
     amounts = stored_amounts.added(connection, _marks(asked, links, settings), named)
-    return History(tickets_frame([*known.values()]), events_frame(events), amounts, links)
+    there = tickets_frame([*known.values()])
+    if settings.contact_reason is None:
+        there = there.drop(columns=REASON)
+    return History(there, events_frame(events), amounts, links)
 
 
 def _moments(tickets: pd.DataFrame) -> list[int]:
@@ -89,7 +96,7 @@ def _tickets(
     settings: Settings,
 ) -> dict[Any, _Ticket]:
     """Each ticket once; its first row says who and where it is, as in `AsOf.look`."""
-    given = {name: texts(tickets, name) for name in _SAID}
+    given = {name: texts(tickets, name) for name in _SAID} | {REASON: reasons_of(tickets, settings).tolist()}
     created = moments(tickets["created_at"]).tolist()
     first = {place: row for row, place in reversed([*enumerate(places)])}
     there = {place: known.get(place, {}) for place in first}
@@ -103,7 +110,10 @@ def _tickets(
     for event in events:
         if event["kind"] == "assignment" and event["field"] != "assignee":
             queues[event["ticket_id"]].add(event["value"])
-    return {place: _Ticket(told[place]["created_at"], keys[place], queues[place] - {None}) for place in first}
+    return {
+        place: _Ticket(told[place]["created_at"], keys[place], told[place][REASON], queues[place] - {None})
+        for place in first
+    }
 
 
 def _keys(told: Mapping[Any, Row], there: Mapping[Any, Row], settings: Settings) -> dict[Any, list[str]]:
@@ -123,8 +133,12 @@ def _marks(asked: Sequence[tuple[_Ticket, int]], links: pd.DataFrame, settings: 
     for row, key in _customers(asked, links, settings):
         ticket, moment = asked[row]
         born = moment if ticket.created is None else min(ticket.created, moment)  # the last ticket before it is asked
-        marks.add((CUSTOMER_KEY + key, FACTS.index("tickets"), born))
-        marks.update(_sums(CUSTOMER_KEY, CUSTOMER_KEY + key, moment))
+        named = {CUSTOMER_KEY: CUSTOMER_KEY + key}
+        if ticket.reason is not None:
+            named[REASON_KEY] = reason_key(key, ticket.reason)
+        for kind, name in named.items():
+            marks.add((name, FACTS.index("tickets"), born))
+            marks.update(_sums(kind, name, moment))
     for ticket, moment in asked:
         marks.update(_sums(DESK, DESK, moment))
         for queue in ticket.queues:

@@ -15,9 +15,10 @@ from pipeline.history.keys import shared_keys
 from pipeline.history.record import Roles
 from pipeline.history.store.engine import Place, no_store
 from pipeline.history.store.intake import renew
-from pipeline.history.store.tables import EVENTS, META, METADATA, VERSION, upsert
+from pipeline.history.store.tables import EVENTS, META, METADATA, TICKETS, VERSION, delete, upsert
 
-_VERSION, _SHARED, _ROLES = "version", "shared", "roles"
+_VERSION, _SHARED, _ROLES, _REASON = "version", "shared", "roles", "contact_reason"
+_ANOTHER_REASON = "another history.contact_reason"
 _SAID = select(META.c.name, META.c.value)
 
 
@@ -37,7 +38,7 @@ def prepare(place: Place, settings: Settings, *, as_it_is: bool = False) -> bool
     Raises
     ------
     StoreError
-        The tables are of another version; or see `as_it_is`.
+        The tables are of another version, or their tickets' contact reasons of another kind; or see `as_it_is`.
     """
     with place.reading() as connection:
         there = _meta(connection)
@@ -47,17 +48,21 @@ def prepare(place: Place, settings: Settings, *, as_it_is: bool = False) -> bool
         if not there:
             raise no_store(place.name)
         _check_version(there, place)
-        got, do = "another history.shared", "give `triage remember` the settings that the scorer was trained with"
+        got, do = _differs(there, settings), "give `triage remember` the settings that the scorer was trained with"
         raise StoreError("the store was made with other settings", where=place.name, got=got, do=do)
     with place.writing() as connection:
         there = _meta(connection)  # another process may have been quicker
         anew = bool(there) and not _agrees(there, settings)
-        if not there:
-            METADATA.create_all(connection)
-        elif anew:
+        if anew:
             _check_version(there, place)
+            _check_reason(connection, there, place, settings)
+        if not there or _reason(there) != settings.contact_reason:
+            METADATA.create_all(connection)  # a store of before has no table of reasons
+        if anew:
             renew(connection, settings)
         _say(connection, _ours(settings))
+        if settings.contact_reason is None and _reason(there) is not None:
+            delete(connection, META, [{"name": _REASON}])
         return anew
 
 
@@ -68,9 +73,10 @@ def check(connection: Connection, place: Place, settings: Settings) -> None:
     ------
     StoreError
     """
-    if not _agrees(_stored(connection), settings):
+    there = _stored(connection)
+    if not _agrees(there, settings):
         what, do = "somebody opened the store with other settings since", "open it again"
-        raise StoreError(what, where=place.name, got="another history.shared", do=do)
+        raise StoreError(what, where=place.name, got=_differs(there, settings), do=do)
 
 
 def agree(connection: Connection, place: Place, roles: Roles) -> None:
@@ -117,13 +123,30 @@ def _check_version(there: dict[str, str], place: Place) -> None:
         raise StoreError("the store was made by another version", where=place.name, got=got, do=do)
 
 
+def _check_reason(connection: Connection, there: dict[str, str], place: Place, settings: Settings) -> None:
+    """Refuse another contact reason, unless nothing was kept yet that would have had one."""
+    if _reason(there) == settings.contact_reason or connection.scalar(select(TICKETS.c.ticket_id).limit(1)) is None:
+        return
+    do = "put everything into a new store, or name what says a ticket's reason as before"
+    raise StoreError("the store was filled with other settings", where=place.name, got=_ANOTHER_REASON, do=do)
+
+
 def _ours(settings: Settings) -> dict[str, str]:
     shared = " ".join(sorted(shared_keys(settings.shared)))
-    return {_VERSION: VERSION, _SHARED: hashlib.sha256(shared.encode()).hexdigest()}
+    ours = {_VERSION: VERSION, _SHARED: hashlib.sha256(shared.encode()).hexdigest()}
+    return ours if settings.contact_reason is None else ours | {_REASON: settings.contact_reason}
 
 
 def _agrees(there: dict[str, str], settings: Settings) -> bool:
-    return there.items() >= _ours(settings).items()
+    return there.items() >= _ours(settings).items() and _reason(there) == settings.contact_reason
+
+
+def _differs(there: dict[str, str], settings: Settings) -> str:
+    return "another history.shared" if _reason(there) == settings.contact_reason else _ANOTHER_REASON
+
+
+def _reason(there: dict[str, str]) -> str | None:
+    return there.get(_REASON)
 
 
 def _say(connection: Connection, said: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pipeline.errors import InputError
 from pipeline.history.log import KEYED, KINDS, NEVER, WORDS, event_key, moments
 from pipeline.history.mood import SIGNAL_LANGUAGES
+from pipeline.history.reasons import REASON
 from pipeline.history.record import EVENTS, TICKETS, message_words
 from pipeline.history.store.people import customers, people, values
 from pipeline.history.store.tables import Row
@@ -35,6 +36,7 @@ LANGUAGES = (*SIGNAL_LANGUAGES, UNKNOWN)
 
 Words = tuple[float | None, ...]
 
+_OF_TICKETS = (*TICKETS, REASON)
 _BAD_ID = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MOST_ID = 200
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # UTF-8 has no half pairs, PostgreSQL no NUL
@@ -48,7 +50,7 @@ class Batch:
     Attributes
     ----------
     tickets : dict of str to row
-        Id → `TICKETS`; of a repeated id the last.
+        Id → `TICKETS` and `REASON`; of a repeated id the last.
     events : dict of int to row
         Key → `EVENTS` without words; of a repeated event the one that comes first in its source.
     texts : dict of int to str
@@ -128,8 +130,8 @@ def reading_language(language: str | None) -> str:
 
 
 def tickets_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """`TICKETS` of rows."""
-    return _frame(rows, TICKETS, ("created_at",))
+    """`TICKETS` and `REASON` of rows."""
+    return _frame(rows, _OF_TICKETS, ("created_at",))
 
 
 def events_frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -182,13 +184,13 @@ def _tickets(frame: pd.DataFrame, refused: Counter[str]) -> dict[str, Row]:
     need(frame, "tickets", ("ticket_id",))
     if frame.empty:
         return {}
-    columns = {name: texts(frame, name) for name in TICKETS if name != "created_at"}
+    columns = {name: texts(frame, name) for name in _OF_TICKETS if name != "created_at"}
     whose = customers(columns["customer_id"], columns["customer_keys"])
     columns["customer_id"], columns["customer_keys"] = whose
     columns["created_at"] = _times(frame, "created_at")
     found: dict[str, Row] = {}
-    for cells in zip(*(columns[name] for name in TICKETS), strict=True):
-        row = dict(zip(TICKETS, cells, strict=True))
+    for cells in zip(*(columns[name] for name in _OF_TICKETS), strict=True):
+        row = dict(zip(_OF_TICKETS, cells, strict=True))
         if _passes(_id_code(row["ticket_id"]), refused):
             found[row["ticket_id"]] = row
     return found

@@ -63,6 +63,9 @@ TICKETS = _table(
 )
 """`record.TICKETS`, and the customer's keys, the strongest first; null: nobody knows."""
 
+REASONS = _table("reasons", _key("ticket_id"), Column("code", _TEXT, nullable=False))
+"""Contact reasons (`history/reasons.py`), where the settings name what says them; else nobody asks for this table."""
+
 EVENTS = _table(
     "events",
     _key("ticket_id"),

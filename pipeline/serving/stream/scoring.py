@@ -245,7 +245,7 @@ class Scoring:
         scorer, history = loaded.scorer, None
         if loaded.past is not None:
             with unhurried():
-                history = loaded.past.read(as_asked(tickets, scorer.queue_column))
+                history = loaded.past.read(as_asked(tickets, scorer.queue_column, scorer.reason_column))
         scored = scorer.score(tickets, history=history)
         if len(scored) != len(tickets):
             raise ScorerError("the scorer lost rows", got=f"{len(scored)} of {len(tickets)}", do="report this")
@@ -324,7 +324,7 @@ def _put(past: StorePast, groups: Sequence[pd.DataFrame], events: pd.DataFrame) 
     for n, tickets in enumerate(good):
         own = roles.canonical(events.reset_index(drop=True)) if n == 0 else schema.empty("events")
         if len(tickets) or len(own):
-            past.store.put(known_tickets(tickets, roles), own)
+            past.store.put(known_tickets(tickets, roles, past.store.settings), own)
 
 
 def _due(event: Any, told: Told, partition: int) -> Due | None:

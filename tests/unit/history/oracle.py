@@ -22,16 +22,17 @@ DESK = Calendar.of(LOOK.sla)
 START = int(MONDAY.timestamp() * 1_000_000)
 
 
-def numbers_of(scene: Scene, ticket: Ticket, at: float | None) -> dict[str, float]:
-    """Everything but what the ticket's own words give away."""
+def numbers_of(scene: Scene, ticket: Ticket, at: float | None, reason: str | None = None) -> dict[str, float]:
+    """Everything but what the ticket's own words give away; `reason` names what says what a ticket is about."""
     moment = micros(ticket.created if at is None else at)
     if moment is None:
         return {}
     course = course_of(scene, ticket, moment)
     others = [(t, course_of(scene, t, moment)) for t in scene.tickets if t.id != ticket.id]
+    found = {} if reason is None else same_reason(scene, course, others, moment, reason)
     return (
         own_numbers(course, moment) | clock(course, moment) | customer(scene, course, others, moment)
-        | load(course, others, moment)
+        | load(course, others, moment) | found
     )  # fmt: skip
 
 
@@ -124,17 +125,9 @@ def customer(scene: Scene, course: Course, others: Sequence[tuple[Ticket, Course
     keys = together(scene, course.ticket, moment)
     theirs = [(t, c) for t, c in others if keys_of(t)[:1] and keys_of(t)[0] in keys]
     came = [c for _, c in theirs if c.created is not None and c.created < moment]
-    before = min(moment, moment if course.created is None else course.created)
-    earlier = [c.created for c in came if c.created is not None and c.created < before]
     ratings = [r for _, c in theirs for r in c.ratings]
     known = {i for i, at in scene.escalated if at is not None and micros(at) < moment}
-    found = {
-        f"customer_tickets_{d}d": float(sum(c.created >= moment - d * DAY for c in came)) for d in (1, 7, 30, 90, 365)
-    }
-    found |= {
-        "customer_tickets": float(len(came)),
-        "customer_open": float(sum(c.open for c in came)),
-        "customer_hours_since": hours(max(earlier), moment) if earlier else NAN,
+    found = earlier("customer", course, came, moment, (1, 7, 30, 90, 365)) | {
         "customer_escalated": sum(c.counts.get("escalated", 0.0) + (t.id in known) for t, c in theirs),
         "customer_reopened": sum(c.counts.get("taken_up", 0.0) for _, c in theirs),
         "customer_unanswered": float(sum(not c.answered for c in came)),
@@ -143,6 +136,31 @@ def customer(scene: Scene, course: Course, others: Sequence[tuple[Ticket, Course
     for name in ("escalated", "reopened", "unanswered"):
         found[f"customer_{name}_share"] = found[f"customer_{name}"] / len(came) if came else NAN
     return found if keys else dict.fromkeys(found, NAN)
+
+
+def same_reason(
+    scene: Scene, course: Course, others: Sequence[tuple[Ticket, Course]], moment: int, reason: str
+) -> dict[str, float]:
+    keys, own = together(scene, course.ticket, moment), reason_of(course.ticket, reason)
+    theirs = [c for t, c in others if keys_of(t)[:1] and keys_of(t)[0] in keys and reason_of(t, reason) == own]
+    came = [c for c in theirs if c.created is not None and c.created < moment]
+    found = earlier("same_reason", course, came, moment, (7, 30))
+    return found if keys and own is not None else dict.fromkeys(found, NAN)
+
+
+def reason_of(ticket: Ticket, reason: str) -> str | None:
+    return ticket.queue if reason == "queue" else ticket.fields.get(reason.removeprefix("fields."))
+
+
+def earlier(prefix: str, course: Course, came: Sequence[Course], moment: int, days: Sequence[int]) -> dict[str, float]:
+    before = min(moment, moment if course.created is None else course.created)
+    last = [c.created for c in came if c.created is not None and c.created < before]
+    found = {f"{prefix}_tickets_{d}d": float(sum((c.created or 0) >= moment - d * DAY for c in came)) for d in days}
+    return found | {
+        f"{prefix}_tickets": float(len(came)),
+        f"{prefix}_open": float(sum(c.open for c in came)),
+        f"{prefix}_hours_since": hours(max(last), moment) if last else NAN,
+    }
 
 
 def load(course: Course, others: Sequence[tuple[Ticket, Course]], moment: int) -> dict[str, float]:

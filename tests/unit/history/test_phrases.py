@@ -6,10 +6,13 @@ import math
 
 import pytest
 
+from pipeline.config import History
 from pipeline.history.as_of import AsOf
 from pipeline.history.phrases import hours_in_words, phrase
 
-NAMES = AsOf(tracked=("group", "reassignments"), counted=("reassignments",)).names
+NAMES = AsOf(
+    tracked=("group", "reassignments"), counted=("reassignments",), customers=History(contact_reason="queue")
+).names
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,6 +36,9 @@ def test_different_numbers_are_said_differently() -> None:
         ("customer_tickets_7d", 2.0, "2 other tickets of the customer in 7 days"),
         ("customer_tickets_1d", 1.0, "1 other ticket of the customer in 1 day"),
         ("customer_tickets", 0.0, "0 other tickets of the customer"),
+        ("same_reason_tickets_30d", 2.0, "2 other tickets of the customer for the same contact reason in 30 days"),
+        ("same_reason_open", 1.0, "1 other open ticket of the customer for the same contact reason"),
+        ("same_reason_hours_since", math.nan, "the customer's first ticket for this contact reason"),
         ("customer_spoke_last", 1.0, "the customer spoke last"),
         ("status", 3.0, "status on hold"),
         ("on_hold_hours", 100.0, "4.2 days in status on hold"),

@@ -29,6 +29,7 @@ class StandIn:
         self.version, self.levels, self.pause = version, levels, pause
         self.reference: dict[str, Any] = {}
         self.queue_column: str | None = None
+        self.reason_column: str | None = None
 
     def score(self, tickets: pd.DataFrame, *, explain: bool = False) -> pd.DataFrame:
         time.sleep(self.pause)

@@ -13,6 +13,7 @@ import pytest
 from pipeline.config import History, Params, Tickets
 from pipeline.errors import StoreError, TriageError
 from pipeline.history.as_of import AsOf
+from pipeline.history.reasons import reason_column
 from pipeline.serving.past import FolderPast, Moment, Past, as_asked, open_past
 from pipeline.serving.remember import remember
 from pipeline.sources.raw import load_raw
@@ -93,7 +94,7 @@ def test_a_folder_and_a_store_know_the_same(raw: Path, tmp_path: Path, who: str,
 
     def seen(past: Past | None, rows: pd.DataFrame) -> np.ndarray:
         assert past is not None
-        return look.look(rows, past.read(as_asked(rows, look.queue)))
+        return look.look(rows, past.read(as_asked(rows, look.queue, reason_column(look.customers))))
 
     with open_past(str(raw), params) as folder, open_past(url, params) as kept:
         assert isinstance(folder, FolderPast)
@@ -121,12 +122,12 @@ def test_a_history_is_asked_with_what_the_scorer_reads() -> None:
         "created_at": ["2026-01-05T11:00:00+01:00"] * 4,
         "fields.group": [1, 2, 3, 4],
     }
-    asked = as_asked(pd.DataFrame(cells).astype({"ticket_id": object}), "fields.group")
+    asked = as_asked(pd.DataFrame(cells).astype({"ticket_id": object}), "fields.group", None)
     read = parse(pd.DataFrame(cells).astype({"ticket_id": object}), Tickets())
     assert asked["ticket_id"].tolist() == [i for i in read["ticket_id"].tolist() if isinstance(i, str)][:2]
     assert asked["created_at"].tolist() == [AT, AT] and asked["queue"].tolist() == ["1", "3"]
     assert asked["customer_id"].isna().all() and "as_of" not in asked
-    assert as_asked(pd.DataFrame(cells), None)["queue"].isna().all()
+    assert as_asked(pd.DataFrame(cells), None, None)["queue"].isna().all()
 
 
 def test_no_place_is_no_history() -> None:
