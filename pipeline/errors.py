@@ -114,6 +114,6 @@ ROW_CODES: dict[str, str] = {
     "missing_field": "the row says that a field changed, but not which one",
     "missing_value": "feedback of a kind that needs a value has none",
     "unscorable": "a part of the scorer failed on this row alone",
-    "worker_died": "each worker of a stream that began this message died of it or hung",
+    "worker_died": "each worker of a stream that began this message or age died of it or hung",
 }
 """Code of a refused row → what it means. Refused rows get the triage queue with the code, or lie in rejects.jsonl."""

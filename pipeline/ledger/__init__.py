@@ -33,6 +33,7 @@ from pipeline.ledger.feedback import KINDS, Feedback, Kind
 from pipeline.ledger.journal import Journal
 from pipeline.ledger.ledger import Ledger, open_ledger
 from pipeline.ledger.spool import Replayed, Spool, spool_of
+from pipeline.ledger.steps import Step, Steps
 from pipeline.ledger.tables import Words
 
 __all__ = [
@@ -44,6 +45,8 @@ __all__ = [
     "Ledger",
     "Replayed",
     "Spool",
+    "Step",
+    "Steps",
     "Words",
     "decisions_of",
     "is_shown",

@@ -23,6 +23,7 @@ from pipeline.ledger.tables import (
     IN_TIME,
     META,
     METADATA,
+    STEPS,
     TICKETS,
     VERSION,
     Row,
@@ -216,12 +217,15 @@ class Ledger:
                 return
             self._ready = False
             with self.place.reading() as connection:
-                there = _version(connection)
+                there, whole = _version(connection), inspect(connection).has_table(STEPS.name)
             if there is None:
                 self._make()
             elif there != VERSION:
                 got, do = f"version {there}; this is {VERSION}", "open it with the version that made it"
                 raise StoreError("the ledger was made by another version", where=self.place.name, got=got, do=do)
+            elif not whole and not self.as_it_is:
+                with self.place.writing() as connection:
+                    METADATA.create_all(connection)
             self._ready, self._file = True, self._stamp()
 
     def _make(self) -> None:

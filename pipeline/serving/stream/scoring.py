@@ -32,6 +32,9 @@ from pipeline.tickets.records import Record
 
 DOOR = "stream"
 
+UNSCORABLE, DIED = "unscorable", "worker_died"
+"""Codes of what raises alone, and of what its workers didn't survive."""
+
 QUIET = frozenset({"created", "updated", "escalated"})
 """Kinds of events after which a ticket isn't scored again: they say nothing that a person still needs a word on."""
 
@@ -70,12 +73,15 @@ class Due:
     step : str
         After what: part of the result's key.
     partition : int
+    tries : int
+        How often it was begun, this time included.
     """
 
     ticket_id: str
     as_of: pd.Timestamp
     step: str
     partition: int
+    tries: int = 1
 
 
 @dataclass
@@ -120,7 +126,7 @@ class Scoring:
         else:
             told = [read_message(m.value, loaded.mapping) for m in messages]
         now, found = self.clock(), [Outcome()] * len(messages)
-        events, event_codes = self._events(told, now)
+        events, event_codes = _read([one.event for one in told], now)
         groups = [(places, self._tickets(loaded, messages, told, places, now)) for places in _apart(loaded, told)]
         if isinstance(loaded.past, StorePast):
             with unhurried():
@@ -137,6 +143,13 @@ class Scoring:
                 found[place] = replace(found[place], code=event_code)
         known = [p for p, one in enumerate(told) if one.ticket is None and p in events.index]
         due = {p: due for p in known if (due := _due(events.loc[p], told[p], messages[p].partition)) is not None}
+        asked, asked_codes = _read([one.again for one in told], now)
+        for place, code in asked_codes.items():
+            if code is not None:
+                found[place] = Outcome(code=code)
+            else:
+                row: Any = asked.loc[place]
+                due[place] = Due(str(row["ticket_id"]), row["occurred_at"], told[place].step, messages[place].partition)
         again = self.again(loaded, list(due.values()))
         self.keep(again)
         for place, outcome in zip(due, again, strict=True):
@@ -175,20 +188,13 @@ class Scoring:
             if not kept:
                 continue
             rows = [{"subject": None, **w.ticket, "ticket_id": one.ticket_id, "as_of": one.as_of} for _, one, w in kept]
+            faults.poison([one.ticket_id for _, one, _ in kept], again=True)
             tickets = pd.DataFrame(rows).assign(as_of=lambda t: t["as_of"].astype("datetime64[us, UTC]"))
             asked = [_Asked(w.content, one.step, one.partition) for _, one, w in kept]
             results = self._scored(loaded, tickets, asked, people=[True] * len(kept))
             for (place, _, _), outcome in zip(kept, results, strict=True):
                 found[place] = outcome
         return found
-
-    def _events(self, told: Sequence[Told], now: pd.Timestamp) -> tuple[pd.DataFrame, dict[int, str | None]]:
-        """Good events, each under its message's place, and the code of every event."""
-        places = [place for place, one in enumerate(told) if one.event is not None]
-        if not places:
-            return schema.empty("events"), {}
-        events, codes = read_events([one.event for one in told if one.event is not None], now)
-        return events.set_axis([places[n] for n in events.index], axis=0), dict(zip(places, codes, strict=True))
 
     def _tickets(
         self,
@@ -293,6 +299,15 @@ class _Asked:
     content: str
     step: str
     partition: int
+
+
+def _read(records: Sequence[Record | None], now: pd.Timestamp) -> tuple[pd.DataFrame, dict[int, str | None]]:
+    """Good events, each under its message's place, and the code of every event."""
+    places = [place for place, record in enumerate(records) if record is not None]
+    if not places:
+        return schema.empty("events"), {}
+    events, codes = read_events([record for record in records if record is not None], now)
+    return events.set_axis([places[n] for n in events.index], axis=0), dict(zip(places, codes, strict=True))
 
 
 def _apart(loaded: Loaded, told: Sequence[Told]) -> Iterator[list[int]]:

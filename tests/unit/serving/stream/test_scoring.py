@@ -203,7 +203,43 @@ def test_one_that_raises_as_it_ages_ends_no_worker_and_fails_alone(bench: Bench,
 
     worker.scoring.again = bad  # type: ignore[method-assign]
     worker.run()
-    assert worker.tally.faults == {"RuntimeError": 2} and len(bench.broker.results) == 3 + 2
+    assert worker.tally.faults == {"RuntimeError": 1 + 3} and len(bench.broker.results) == 3 + 2
+    (letter,) = bench.broker.buried
+    partition = next(one.partition for one in bench.broker.results if one.ticket_id == "t2")
+    assert (letter.code, letter.tries, letter.key) == ("unscorable", 1, "t2")
+    assert letter.position == f"{partition}/t2 age 86400"
+    assert json.loads(letter.value) == {"again": {"ticket_id": "t2", "as_of": "2026-11-21T08:00:00+00:00"}}
+    later = bench.worker(history=store, ledger=True, ages=(pd.Timedelta(24, "h"),))
+    later.run()
+    assert not later.tally.aged and len(bench.broker.buried) == 1
+    bench.broker.put(ticket(9), letter.value, letter.value, key="t2")  # as `dead retry` sends it
+    bench.worker(history=store, ledger=True).run()
+    again = [r for r in bench.broker.records() if r["as_of"] == "2026-11-21T08:00:00Z"]
+    assert [r["ticket_id"] for r in again].count("t2") == 1 and len(again) == 3
+
+
+@pytest.mark.parametrize(
+    ("again", "code"),
+    [
+        ({"ticket_id": "t1", "as_of": "soon"}, "bad_time"),
+        ({"ticket_id": "t1", "as_of": "2999-01-01T00:00:00Z"}, "future_time"),
+        ({"ticket_id": "", "as_of": CREATED}, "missing_id"),
+        ({}, "missing_id"),
+        (7, "not_an_object"),
+    ],
+)
+def test_a_known_ticket_is_asked_for_by_id_and_moment_and_a_bad_question_is_a_dead_letter(
+    bench: Bench, store: str, again: Any, code: str
+) -> None:
+    good = {"again": {"ticket_id": "t1", "as_of": "2026-11-20T11:00:00Z"}}
+    bench.broker.put(ticket(1), good, good, {"again": again}, {"again": {"ticket_id": "t9", "as_of": CREATED}})
+    worker = bench.worker(history=store, ledger=True)
+    worker.run()
+    assert [(r["ticket_id"], r["as_of"]) for r in bench.broker.records()] == [
+        ("t1", CREATED), ("t1", "2026-11-20T11:00:00Z"),
+    ]  # fmt: skip
+    assert [one.code for one in bench.broker.buried] == [code]
+    assert worker.scoring.unscored == 1  # nobody keeps the words of t9
 
 
 def test_a_persons_word_stays_whether_or_not_the_ticket_comes_with_the_event(bench: Bench, store: str) -> None:
