@@ -23,7 +23,7 @@ True
 >>> journal.add_feedback([Feedback("1", now, "topic", "spills", by="agent-7")])
 True
 >>> journal.replay()  # from time to time; nothing waited
-Replayed(lines=0, new=0, damaged=0)
+Replayed(lines=0, new=0, damaged=0, refused=0)
 >>> ledger.decisions("1")[0].scored["topic"], ledger.feedback("1")[0].value
 ('leaks', 'spills')
 """

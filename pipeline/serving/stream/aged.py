@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from pipeline.errors import StoreError
+from pipeline.errors import StoreError, ValueRefusedError
 from pipeline.ledger import Ledger, Step, Steps
 from pipeline.ledger.decisions import digest
 from pipeline.serving import faults
@@ -153,9 +153,9 @@ class Aged:
             try:
                 with hurried(self.patience):
                     return self.scoring.again(loaded, some)
-            except StoreError:
-                raise
             except Exception as error:
+                if isinstance(error, StoreError) and not isinstance(error, ValueRefusedError):
+                    raise
                 self.fault(error)
         return None if len(some) > 1 else [Outcome(code=UNSCORABLE)]
 

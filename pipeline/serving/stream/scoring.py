@@ -105,6 +105,11 @@ class Scoring:
     unscored: int = 0
     unlogged: int = 0
 
+    @property
+    def refused(self) -> int:
+        """Decisions so far that the ledger's database refuses: they are set aside."""
+        return 0 if self.journal is None else self.journal.refused
+
     def answer(self, loaded: Loaded, messages: Sequence[Message], *, code: str | None = None) -> list[Outcome]:
         """One outcome for each message, in order.
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import pandas as pd
 
-from pipeline.errors import BrokerError, OutputError, StoreError, TriageError
+from pipeline.errors import BrokerError, OutputError, StoreError, TriageError, ValueRefusedError
 from pipeline.serving import faults
 from pipeline.serving.stream.aged import Aged
 from pipeline.serving.stream.ageing import Ageing
@@ -262,9 +262,9 @@ class Worker:
         for _ in range(1 if len(messages) > 1 else self.pace.tries):
             try:
                 return self._scored(messages)
-            except StoreError:
-                raise  # away for all of them
             except Exception as error:
+                if isinstance(error, StoreError) and not isinstance(error, ValueRefusedError):
+                    raise  # away for all of them
                 self._fault(error)
             self._still_own(messages)
         if len(messages) > 1:

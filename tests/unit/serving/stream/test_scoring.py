@@ -254,6 +254,22 @@ def test_a_persons_word_stays_whether_or_not_the_ticket_comes_with_the_event(ben
     assert found["t3"][1] != "person"
 
 
+def test_a_value_that_the_store_refuses_is_one_messages_fault_and_the_others_go_on(bench: Bench, store: str) -> None:
+    with closing(sqlite3.connect(store.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON history_tickets WHEN NEW.ticket_id = 't2' "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    bench.broker.put(ticket(1), ticket(2), ticket(3))
+    worker = bench.worker(history=store, tries=2)
+    worker.run()
+    assert [(one.code, one.position) for one in bench.broker.buried] == [
+        ("unscorable", next(p for p in bench.broker.begun if p.endswith("/2")))
+    ]
+    assert sorted(r["ticket_id"] for r in bench.broker.records() if r["error"] is None) == ["t1", "t3"]
+    assert worker.tally.faults == {"ValueRefusedError": 1 + 2} and not worker.tally.away
+
+
 def test_a_locked_store_is_away_before_a_batch_is_taken_to_hang(bench: Bench, store: str) -> None:
     held = Loader(FolderSource(bench.scorer), store, None, lambda: bench.now, timeout_seconds=0.05).load()
     with closing(sqlite3.connect(store.removeprefix("sqlite:///"), isolation_level=None)) as other:
