@@ -116,6 +116,7 @@ ROW_CODES: dict[str, str] = {
     "future_time": "the time is more than a day after the moment of import",
     "text_too_long": "subject and body together are longer than the limit in params.yaml",
     "unknown_kind": "the mapping doesn't say what kind of event or feedback the row is",
+    "other_ticket": "a message of a stream tells a ticket and an event of another one",
     "missing_field": "the row says that a field changed, but not which one",
     "missing_value": "feedback of a kind that needs a value has none",
     "unstorable": "the history store's database refuses a value in it",

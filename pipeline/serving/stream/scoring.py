@@ -38,6 +38,9 @@ UNSCORABLE, DIED = "unscorable", "worker_died"
 QUIET = frozenset({"created", "updated", "escalated"})
 """Kinds of events after which a ticket isn't scored again: they say nothing that a person still needs a word on."""
 
+OTHER_TICKET = "other_ticket"
+"""Code of a message whose ticket and event have two ids: neither says which of them is meant."""
+
 _ENDED = frozenset({"resolved", "closed"})
 _INSTANT = pd.Timedelta(1, "us")
 
@@ -133,6 +136,7 @@ class Scoring:
         now, found = self.clock(), [Outcome()] * len(messages)
         events, event_codes = _read([one.event for one in told], now)
         groups = [(places, self._tickets(loaded, messages, told, places, now)) for places in _apart(loaded, told)]
+        groups, events = _of_one_ticket(groups, events)
         if isinstance(loaded.past, StorePast):
             with unhurried():
                 _put(loaded.past, [frame for _, frame in groups], events)
@@ -323,6 +327,23 @@ def _apart(loaded: Loaded, told: Sequence[Told]) -> Iterator[list[int]]:
     asks = [Ask((record,)) for one in told if (record := one.ticket) is not None]
     for group in loaded.apart(asks):
         yield [places[n] for n in group]
+
+
+def _of_one_ticket(
+    groups: Sequence[tuple[list[int], pd.DataFrame]], events: pd.DataFrame
+) -> tuple[list[tuple[list[int], pd.DataFrame]], pd.DataFrame]:
+    """The same, but tickets beside an event of another one are refused, and these events are left out."""
+    found, wrong = list[tuple[list[int], pd.DataFrame]](), list[int]()
+    for places, tickets in groups:
+        pairs = zip(places, tickets["ticket_id"].tolist(), strict=True)  # one that can't be read has no id to differ
+        other = np.array(
+            [isinstance(i, str) and p in events.index and events.at[p, "ticket_id"] != i for p, i in pairs]
+        )
+        if other.any():
+            wrong += [place for place, bad in zip(places, other, strict=True) if bad]
+            tickets = tickets.assign(error=tickets["error"].mask(other, OTHER_TICKET))
+        found.append((places, tickets))
+    return found, events.drop(index=wrong)
 
 
 def _rounds(ids: Sequence[str]) -> list[list[int]]:

@@ -117,6 +117,18 @@ def test_an_event_may_bring_its_ticket_with_it(bench: Bench, store: str) -> None
     assert (said["ticket_id"], said["as_of"]) == ("t7", "2026-11-20T17:00:00.000001Z")
 
 
+def test_a_ticket_beside_an_event_of_another_one_is_refused_and_neither_is_kept(bench: Bench, store: str) -> None:
+    bench.broker.put({"ticket": ticket(7)} | event(8, 9), {"ticket": ticket(1)} | event(1, 2), ticket(2))
+    worker = bench.worker(history=store, ledger=True)
+    worker.run()
+    said = {r["ticket_id"]: (r["error"], r["queue_reason"]) for r in bench.broker.records()}
+    assert said["t7"] == ("other_ticket", "fallback:other_ticket") and said["t1"][0] is said["t2"][0] is None
+    assert set(said) == {"t7", "t1", "t2"}
+    assert [one.code for one in bench.broker.buried] == ["other_ticket"]
+    with open_store(store, Params().history) as opened:
+        assert (opened.counts().tickets, opened.counts().events) == (2, 1)
+
+
 def test_events_of_tickets_whose_words_nobody_keeps_are_kept_and_counted(bench: Bench, store: str) -> None:
     bench.broker.put(event(9, 1), event(9, 2))
     worker = bench.worker(history=store)
