@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from sqlalchemy import make_url
 from pipeline.errors import OutputError, ValueRefusedError
 from pipeline.ledger.decisions import Decision, as_json
 from pipeline.ledger.feedback import Feedback
-from pipeline.tickets.files import is_named, sync_folder
+from pipeline.tickets.files import append, ended, is_named, sync_folder
 
 TRIES = 3
 """How often a line that the database refuses is tried alone before it is set aside."""
@@ -99,7 +99,7 @@ class Spool:
         data = b"".join([_line("decision", one) for one in decisions] + [_line("feedback", one) for one in feedback])
         try:
             with self._opened() as handle:
-                _append(handle, data)
+                append(handle, data if ended(handle) else b"\n" + data)  # a writer was killed within its line
         except OSError as error:
             raise _unwritten(self.path, error) from error
 
@@ -204,7 +204,7 @@ class Spool:
                 with open(handle, "rb", closefd=False) as stream:
                     if any(line.strip() == old.strip() for old in stream):  # a crash came before the spool was gone
                         return
-                _append(handle, line)
+                append(handle, line if ended(handle) else b"\n" + line)
             finally:
                 os.close(handle)
             if new:
@@ -221,21 +221,6 @@ def spool_of(url: str, folder: Path) -> Spool:
     if found.get_backend_name() == "sqlite" and found.database:
         return Spool(Path(f"{found.database}.spool.jsonl"))
     return Spool(folder / "ledger.spool.jsonl")
-
-
-def _append(handle: int, data: bytes) -> None:
-    size = os.fstat(handle).st_size
-    if size and os.pread(handle, 1, size - 1) != b"\n":  # a writer was killed within its line: ours is no part of it
-        data = b"\n" + data
-    try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-        os.fsync(handle)
-    except OSError:
-        with suppress(OSError):
-            os.ftruncate(handle, size)
-        raise
 
 
 def _unwritten(path: Path, error: OSError) -> OutputError:
