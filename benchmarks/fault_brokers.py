@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -85,6 +84,7 @@ class RedisBroker:
     def __init__(self, folder: Path) -> None:
         import redis
         from made_redis import RedisServer
+        from ports import free_port
 
         binary = shutil.which("redis-server")
         if binary is None:
@@ -245,6 +245,7 @@ class MockKafkaBroker:
     def __init__(self, folder: Path) -> None:
         from confluent_kafka import Consumer, Producer, TopicPartition
         from made_kafka import MockKafka
+        from ports import free_port
 
         self._mock = MockKafka(free_port())
         self._mock.start()
@@ -312,10 +313,3 @@ class MockKafkaBroker:
         places = [self._place("tickets", p) for p in range(PARTITIONS)]
         done = [max(0, p.offset) for p in self._reader.committed(places, timeout=20)]
         return [(a, self._reader.get_watermark_offsets(p, timeout=20)[1]) for a, p in zip(done, places, strict=True)]
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])

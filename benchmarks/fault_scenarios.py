@@ -214,7 +214,7 @@ def named(stage: Stage, crew: Crew, points: Sequence[str]) -> None:
             for place in [*crew.places]:
                 crew.drain(place)
         place = crew.start(TRIAGE_KILL_AT=name)
-        wait_for(lambda place=place: _died(place), 120, f"nobody died at {name}")  # type: ignore[misc]
+        wait_for(lambda place=place: died(place), 120, f"nobody died at {name}")  # type: ignore[misc]
         crew.remove(place)
         stage.counts["named moments"] += 1
         if not crew.places:
@@ -348,7 +348,8 @@ def _done(broker: Broker) -> bool:
         return False
 
 
-def _died(place: Place) -> bool:
+def died(place: Place) -> bool:
+    """Whether its worker has died, by what its watcher told."""
     return any(event["event"] == "worker_died" for event in place.events())
 
 

@@ -45,12 +45,15 @@ class Desk:
     folder : Path
         For whatever is written.
     nursery : Nursery
+    other : Path or None
+        Another scorer, to take its place.
     """
 
     raw: Path
     scorer: Path
     folder: Path
     nursery: Nursery
+    other: Path | None = None
     texts: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -65,11 +68,11 @@ class Desk:
         if code not in (0, 1):
             raise RuntimeError(f"triage {words[0]} ended with {code}: {log.read_text('utf-8', 'replace')[-2000:]}")
 
-    def golden(self, values: Sequence[bytes], *options: object) -> list[bytes]:
+    def golden(self, values: Sequence[bytes], *options: object, scorer: Path | None = None) -> list[bytes]:
         """The records that batch scoring makes of some lines, in their order."""
         source, out = self.folder / "golden-in.jsonl", self.folder / "golden-out.jsonl"
         source.write_bytes(b"".join(value + b"\n" for value in values))
-        self.triage("score", source, out, "--scorer", self.scorer, "--force", "--max-refused", 1, *options)
+        self.triage("score", source, out, "--scorer", scorer or self.scorer, "--force", "--max-refused", 1, *options)
         records = out.read_bytes().splitlines()
         if len(records) != len(values):
             raise RuntimeError(f"{len(records)} golden records for {len(values)} messages")
@@ -78,20 +81,22 @@ class Desk:
 
 def made_desk(work: Path, nursery: Nursery, *, again: bool = False) -> Desk:
     """The helpdesk of the benchmarks, made and trained once."""
-    raw, scorer = work / "desk", work / "scorer"
+    raw, scorer, other = work / "desk", work / "scorer", work / "other"
     work.mkdir(parents=True, exist_ok=True)
-    if again or not scorer.exists():
-        for folder in (raw, scorer):
+    if again or not other.exists():
+        for folder in (raw, scorer, other):
             shutil.rmtree(folder, ignore_errors=True)
         (work / "params.yaml").write_text(SETTINGS, "utf-8")
+        (work / "other.yaml").write_text(f"{SETTINGS}seed: 1\n", "utf-8")
         for words in (
             ["sample", "--out", raw, "--tickets", 1500, "--days", 200],
             ["run", "--raw", raw, "--scorer", scorer, "--params", work / "params.yaml"],
+            ["run", "--raw", raw, "--scorer", other, "--params", work / "other.yaml"],
         ):
             log = work / f"{words[0]}.log"
             if nursery.start([*map(str, words)], cwd=work, log=log).wait(1800):
                 raise RuntimeError(log.read_text("utf-8", "replace")[-2000:])
-    return Desk(raw, scorer, work / f"run-{os.getpid()}", nursery)
+    return Desk(raw, scorer, work / f"run-{os.getpid()}", nursery, other)
 
 
 def tickets(desk: Desk, count: int, chance: Random, *, broken: float = 0.01) -> list[Sent]:
@@ -153,6 +158,29 @@ def stories(desk: Desk, count: int, chance: Random) -> tuple[list[list[Sent]], P
     return found, base
 
 
+def waiting(desk: Desk, count: int, chance: Random, age: pd.Timedelta) -> tuple[list[Sent], list[Sent], Path]:
+    """Tickets that stay open, what is owed as they come of age, and a history store for the stream to go on with.
+
+    All are of one moment, each of a customer of its own: see `stories`. What an age comes to is as if it had been sent.
+    """
+    base, whole, raw = desk.folder / "stream-ages.db", desk.folder / "golden-ages.db", desk.folder / "ages"
+    for path in (base, whole):
+        path.unlink(missing_ok=True)
+    desk.triage("remember", desk.raw, "--history", f"sqlite:///{base}")
+    rows = [_ticket(desk, f"W-{n}", n, chance, odd=False) | {"customer_id": f"WC-{n}"} for n in range(count)]
+    for row in rows:
+        row["created_at"] = BORN.isoformat()
+    _raw(desk, raw, rows, [])
+    desk.triage("remember", raw, "--history", f"sqlite:///{whole}")
+    arrived = desk.golden([_line(row) for row in rows], "--history", f"sqlite:///{whole}")
+    asked = [_line(row | {"as_of": (BORN + age).isoformat()}) for row in rows]
+    later = desk.golden(asked, "--history", f"sqlite:///{whole}")
+    ids = [row["ticket_id"] for row in rows]
+    sent = [Sent(_line(row), i, g) for row, i, g in zip(rows, ids, arrived, strict=True)]
+    due = [Sent(b"an age of %d" % n, i, g, least=1, most=1) for n, (i, g) in enumerate(zip(ids, later, strict=True))]
+    return sent, due, base
+
+
 def _ticket(desk: Desk, name: str, number: int, chance: Random, *, odd: bool = True) -> dict[str, Any]:
     subject, body = chance.choice(desk.texts)
     made: dict[str, Any] = {"ticket_id": name, "subject": f"{subject} {number}", "body": body}
@@ -194,6 +222,8 @@ def _raw(desk: Desk, folder: Path, rows: list[dict[str, Any]], events: list[dict
     """The helpdesk with these tickets and events too, as an import would have left it."""
     shutil.copytree(desk.raw, folder, dirs_exist_ok=True)
     for name, said in (("tickets", rows), ("events", events)):
+        if not said:
+            continue
         like = pd.read_parquet(desk.raw / f"{name}.parquet")
         frame = pd.DataFrame(said).reindex(columns=like.columns)
         for column in like:

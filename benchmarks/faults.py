@@ -20,6 +20,7 @@ from random import Random
 from typing import Any
 
 import fault_brokers  # noqa: F401  it knows where the tests' servers are
+from fault_changes import ages, swaps
 from fault_scenarios import SCENARIOS, Stage
 from fault_soak import soak
 from fault_tickets import made_desk
@@ -28,7 +29,8 @@ from quality import RESULTS, common_ground
 from verbs import ROOT
 
 Row = dict[str, Any]
-ALL = {**SCENARIOS, "soak": soak}
+SHORT = {**SCENARIOS, "swaps": swaps, "ages": ages}
+ALL = {**SHORT, "soak": soak}
 
 
 def main() -> int:
@@ -48,7 +50,7 @@ def main() -> int:
     desk = made_desk(args.work.resolve(), nursery(), again=args.again)
     rows: list[Row] = []
     try:
-        for name in args.names or SCENARIOS:
+        for name in args.names or SHORT:
             begun = time.monotonic()
             row = ALL[name](Stage(desk, Random(f"{name} {args.seed}"), args.kills, args.minutes))
             rows.append({"name": name, "seed": args.seed, "seconds": time.monotonic() - begun} | row)

@@ -26,6 +26,8 @@ class Sent:
         None where the message names none.
     golden : bytes or None
         The record it must come to. None: a person decides, with one of `codes`.
+    others : tuple of bytes
+        Records that will do as well: by another scorer that was in service meanwhile. One of all of them is owed.
     codes : tuple of str
         Codes of a poison's row and letter.
     tries : tuple of int
@@ -41,6 +43,7 @@ class Sent:
     tries: tuple[int, int] = (1, 1_000_000)
     least: int = 0
     most: int = 0
+    others: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,14 +128,14 @@ def judge(sent: Iterable[Sent], found: Found) -> Verdict:
         name = json.loads(record).get("ticket_id")
         by_ticket[name].append(record)
     poisons: defaultdict[str, list[Sent]] = defaultdict(list)
-    golden: defaultdict[str, set[bytes]] = defaultdict(set)
+    golden: defaultdict[str, set[frozenset[bytes]]] = defaultdict(set)
     for s in owed:
         if s.ticket_id is None:
             continue
         if s.golden is None:
             poisons[s.ticket_id].append(s)
         else:
-            golden[s.ticket_id].add(s.golden)
+            golden[s.ticket_id].add(frozenset({s.golden, *s.others}))
     nameless = Counter(by_ticket.pop(None, []))
     for name in golden.keys() | by_ticket.keys() - poisons.keys():
         _ticket(name, golden[name], by_ticket.get(name, []), verdict)
@@ -173,20 +176,21 @@ def _is_record(line: bytes) -> bool:
         return False
 
 
-def _ticket(name: str | None, golden: set[bytes], records: list[bytes], verdict: Verdict) -> None:
-    """One ticket: each golden record once, under one key, and nothing else."""
-    there = Counter(records)
-    missing, extra = golden - there.keys(), [r for r in there if r not in golden]
+def _ticket(name: str | None, golden: set[frozenset[bytes]], records: list[bytes], verdict: Verdict) -> None:
+    """One ticket: of each group of golden records at least one, each once and under one key, and nothing else."""
+    there, every = Counter(records), {g for group in golden for g in group}
+    lacking = [group for group in golden if not group & there.keys()]
+    missing = {g for group in lacking for g in group}
     moments = {json.loads(m).get("as_of") for m in missing}
-    for record in extra:
+    for record in [r for r in there if r not in every]:
         altered = json.loads(record).get("as_of") in moments
         if altered:
             moments.discard(json.loads(record).get("as_of"))
         verdict.blame("altered" if altered else "unknown", f"{name}: {_difference(record, missing)}")
     altered_count = len({json.loads(m).get("as_of") for m in missing}) - len(moments)
-    if len(missing) > altered_count:
-        verdict.blame("missing", name, len(missing) - altered_count)
-    if again := sum(there[g] - 1 for g in golden if there[g] > 1):
+    if len(lacking) > altered_count:
+        verdict.blame("missing", name, len(lacking) - altered_count)
+    if again := sum(there[g] - 1 for g in every if there[g] > 1):
         verdict.blame("doubled", f"{name} under another key", again)
 
 

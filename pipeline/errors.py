@@ -8,6 +8,7 @@
     │   └── MappingError                a mapping that doesn't fit its file
     ├── OutputError                     a target that exists, is in use, or can't be written
     ├── StoreError                      a history store or a ledger that can't be opened, read or written
+    │   └── ValueRefusedError           a value that the database refuses, however often it is tried
     ├── BrokerError                     a stream that can't be reached, read or written
     ├── EncoderError                    missing extra, missing weights, wrong weight hash
     ├── ScorerError                     a scorer folder that can't be used
@@ -66,6 +67,10 @@ class StoreError(TriageError):
     """A history store or a ledger that can't be opened, read or written."""
 
 
+class ValueRefusedError(StoreError):
+    """A value that the database refuses: it isn't away, and to try again is of no use."""
+
+
 class BrokerError(TriageError):
     """A stream that can't be reached, read or written."""
 
@@ -111,9 +116,11 @@ ROW_CODES: dict[str, str] = {
     "future_time": "the time is more than a day after the moment of import",
     "text_too_long": "subject and body together are longer than the limit in params.yaml",
     "unknown_kind": "the mapping doesn't say what kind of event or feedback the row is",
+    "other_ticket": "a message of a stream tells a ticket and an event of another one",
     "missing_field": "the row says that a field changed, but not which one",
     "missing_value": "feedback of a kind that needs a value has none",
+    "unstorable": "the history store's database refuses a value in it",
     "unscorable": "a part of the scorer failed on this row alone",
-    "worker_died": "each worker of a stream that began this message died of it or hung",
+    "worker_died": "each worker of a stream that began this message or age died of it or hung",
 }
 """Code of a refused row → what it means. Refused rows get the triage queue with the code, or lie in rejects.jsonl."""

@@ -10,7 +10,7 @@ import pandas as pd
 from unit.serving.standin import StandIn
 
 from pipeline.config import Ledger as Settings
-from pipeline.ledger import Decision, Feedback, Kind, Ledger, decisions_of
+from pipeline.ledger import Decision, Feedback, Kind, Ledger, decisions_of, open_ledger
 from pipeline.tickets import schema
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -47,3 +47,15 @@ def said(ticket_id: str, kind: Kind = "topic", value: str | None = "billing", *,
 def contents(ledger: Ledger) -> list[tuple[str | None, datetime]]:
     """Ticket ids and moments of all decisions."""
     return [(one.ticket_id, one.decided_at) for one in ledger.all_decisions()]
+
+
+def refused_id(url: str) -> str:
+    """A ticket's id that a ledger refuses each time: on a server it is too long for the index."""
+    if url.startswith("postgresql"):
+        return "".join(chr(0x4E00 + (n * n * 7919) % 20_000) for n in range(4_000))
+    with open_ledger(url) as ledger, ledger.place.writing() as connection:
+        body = "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER no BEFORE INSERT ON ledger_decisions WHEN NEW.ticket_id = 'bad' {body}"
+        )
+    return "bad"

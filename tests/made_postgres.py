@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 PASSWORD = "never-shown"
 
@@ -67,7 +67,7 @@ def running_postgres() -> Iterator[Postgres]:
             shutil.chown(secret, "postgres", "postgres")
         access = ("-U", "triage", "-A", "scram-sha-256", f"--pwfile={secret}")
         _run(binaries / "initdb", "-D", folder / "data", *access, "-E", "UTF8")
-        server = Postgres(binaries, folder, _free_port())
+        server = Postgres(binaries, folder, free_port())
         server.start()
         try:
             yield server
@@ -90,10 +90,3 @@ def _run(*command: object) -> None:
     done = subprocess.run([*as_user, *map(str, command)], cwd="/", capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port: int = chosen.getsockname()[1]
-    return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 PASSWORD = "never-shown"
 
@@ -92,17 +92,10 @@ def running_redis(*options: str) -> Iterator[RedisServer]:
     if find_spec("redis") is None:
         pytest.skip("the extra `stream` isn't installed")
     folder = Path(tempfile.mkdtemp(prefix="triage-redis-"))
-    server = RedisServer(binary, folder, _free_port(), options)
+    server = RedisServer(binary, folder, free_port(), options)
     try:
         server.start()
         yield server
     finally:
         server.crash()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port: int = chosen.getsockname()[1]
-    return port

@@ -151,7 +151,7 @@ def _made_of(value: bytes) -> list[str]:
     if not isinstance(said, dict):
         return [f"parts: none, it is a {type(said).__name__}"]
     parts = list(said.items())
-    if said.keys() <= {"ticket", "event"}:
+    if said.keys() <= {"ticket", "event", "again"}:
         inner = [(name, own) for name, own in said.items() if isinstance(own, dict)]
         parts = [(f"{name}.{own_name}", value) for name, own in inner for own_name, value in own.items()]
     sizes = ((name, type(value).__name__, _size(value)) for name, value in parts[:50])

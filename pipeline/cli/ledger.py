@@ -108,6 +108,8 @@ def forget(
             do = "try again when it is done"
             raise StoreError("another process is putting the spool in", where=str(waits.path), do=do)
         told = forgotten(opened, customers)
+    if waits.refused.exists():
+        typer.echo(f"{waits.refused} holds what the ledger refused: look through it, and remove it")
     if not told.decisions:
         typer.echo("nothing is known of this customer")
         return
@@ -165,6 +167,7 @@ def _caught_up(ledger: Ledger, url: str, path: Path | None) -> str:
     told = found.replay(ledger.take_in)
     parts = [f"{plural(told.lines, 'record')} put in, {told.new:,} of them new"]
     parts += [f"{plural(told.damaged, 'half-written line')} dropped"] if told.damaged else []
+    parts += [f"{plural(told.refused, 'record')} refused, and set aside in {found.refused}"] if told.refused else []
     return f"{found.path}: {'; '.join(parts)}"
 
 

@@ -23,7 +23,7 @@ True
 >>> journal.add_feedback([Feedback("1", now, "topic", "spills", by="agent-7")])
 True
 >>> journal.replay()  # from time to time; nothing waited
-Replayed(lines=0, new=0, damaged=0)
+Replayed(lines=0, new=0, damaged=0, refused=0)
 >>> ledger.decisions("1")[0].scored["topic"], ledger.feedback("1")[0].value
 ('leaks', 'spills')
 """
@@ -33,6 +33,7 @@ from pipeline.ledger.feedback import KINDS, Feedback, Kind
 from pipeline.ledger.journal import Journal
 from pipeline.ledger.ledger import Ledger, open_ledger
 from pipeline.ledger.spool import Replayed, Spool, spool_of
+from pipeline.ledger.steps import Step, Steps
 from pipeline.ledger.tables import Words
 
 __all__ = [
@@ -44,6 +45,8 @@ __all__ = [
     "Ledger",
     "Replayed",
     "Spool",
+    "Step",
+    "Steps",
     "Words",
     "decisions_of",
     "is_shown",

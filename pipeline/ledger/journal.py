@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from pipeline.errors import OutputError, StoreError
+from pipeline.errors import OutputError, StoreError, ValueRefusedError
 from pipeline.ledger.decisions import Decision
 from pipeline.ledger.feedback import Feedback
 from pipeline.ledger.ledger import Ledger
@@ -31,11 +31,14 @@ class Journal:
     ----------
     fault : StoreError or OutputError or None
         Why the last write didn't get into the ledger; None if it did.
+    refused : int
+        Decisions and pieces of feedback so far that the database refuses: they lie in `Spool.refused`.
     """
 
     def __init__(self, ledger: Ledger, spool: Spool, *, retry_seconds: float = RETRY_SECONDS) -> None:
         self.ledger, self.spool, self.retry_seconds = ledger, spool, retry_seconds
         self.fault: StoreError | OutputError | None = None
+        self.refused = 0
         self._not_before = 0.0
 
     def write(self, decisions: Sequence[Decision]) -> bool:
@@ -62,7 +65,9 @@ class Journal:
         if not self.spool.waiting or not (at_once or time.monotonic() >= self._not_before):
             return Replayed()
         try:
-            return self.spool.replay(self.ledger.take_in)
+            told = self.spool.replay(self.ledger.take_in)
+            self.refused += told.refused
+            return told
         except StoreError:
             self._not_before = time.monotonic() + self.retry_seconds
             raise
@@ -73,6 +78,8 @@ class Journal:
                 self.ledger.take_in(decisions, feedback)
                 self.fault = None
                 return True
+            except ValueRefusedError as error:  # it isn't away: the others go on, and `replay` finds which it is
+                self.fault = error
             except StoreError as error:
                 self.fault = error
                 self._not_before = time.monotonic() + self.retry_seconds

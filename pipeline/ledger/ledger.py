@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any
@@ -23,6 +22,7 @@ from pipeline.ledger.tables import (
     IN_TIME,
     META,
     METADATA,
+    STEPS,
     TICKETS,
     VERSION,
     Row,
@@ -64,7 +64,6 @@ class Ledger:
 
     def __init__(self, place: Place, *, as_it_is: bool = False) -> None:
         self.place, self.as_it_is = place, as_it_is
-        self._file: tuple[int, int] | None = None  # which file the tables were found in
         self._ready, self._lock = False, Lock()
 
     def __enter__(self) -> Ledger:
@@ -209,20 +208,24 @@ class Ledger:
         Raises
         ------
         StoreError
-            No ledger and `as_it_is`; one of another version; a file that has gone away meanwhile.
+            No ledger and `as_it_is`; one of another version.
         """
         with self._lock:
-            if self._ready and self._same_file():
+            if self._ready:
                 return
-            self._ready = False
             with self.place.reading() as connection:
-                there = _version(connection)
+                there, whole = _version(connection), inspect(connection).has_table(STEPS.name)
             if there is None:
                 self._make()
             elif there != VERSION:
                 got, do = f"version {there}; this is {VERSION}", "open it with the version that made it"
                 raise StoreError("the ledger was made by another version", where=self.place.name, got=got, do=do)
-            self._ready, self._file = True, self._stamp()
+            elif not whole and not self.as_it_is:
+                with self.place.writing() as connection:
+                    METADATA.create_all(connection)
+            if self.place.file is not None:
+                self.place.file.mark()
+            self._ready = True
 
     def _make(self) -> None:
         if self.as_it_is:
@@ -232,26 +235,6 @@ class Ledger:
             if _version(connection) is None:  # another process may have been quicker
                 METADATA.create_all(connection)
                 connection.execute(META.insert(), [{"name": "version", "value": VERSION}])
-
-    def _same_file(self) -> bool:
-        """Whether the file still is the one that was opened: what goes into a deleted file is lost without a word."""
-        now = self._stamp()
-        if now == self._file:
-            return True
-        self.place.engine.dispose()
-        if now is None:
-            do = "bring it back, or start again to begin a new one"
-            raise StoreError("the ledger's file is gone", where=self.place.name, got="no such file", do=do)
-        return False
-
-    def _stamp(self) -> tuple[int, int] | None:
-        if self.place.engine.dialect.name != "sqlite":
-            return None
-        try:
-            found = Path(str(self.place.engine.url.database)).stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
 
     def _rows(self, asked: Select[Any]) -> list[Row]:
         self.prepare()

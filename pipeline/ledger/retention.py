@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, inspect, or_, select, update
 
 from pipeline.errors import ConfigError
 from pipeline.history.keys import Kind, key, normalise, split_keys
 from pipeline.history.store.tables import pieces
 from pipeline.ledger.decisions import as_json, micros, without_words
 from pipeline.ledger.ledger import Ledger
-from pipeline.ledger.tables import DECISIONS, FEEDBACK, TICKETS, Row, asked_feedback
+from pipeline.ledger.tables import DECISIONS, FEEDBACK, STEPS, TICKETS, Row, asked_feedback
 
 _PERSONAL = ("ticket_id", "reply", "auto_answer", "similar")
 """Parts of a scored ticket that lead to it, besides its own words."""
@@ -81,6 +81,8 @@ def purge(
                 said = connection.execute(delete(FEEDBACK).where(FEEDBACK.c.given_at < at)).rowcount
         orphaned = ~select(DECISIONS.c.key).where(DECISIONS.c.content == TICKETS.c.content).exists()
         past = or_(TICKETS.c.kept_at < micros(kept_before), orphaned)
+        if inspect(connection).has_table(STEPS.name):  # without its words no step can be taken any more
+            connection.execute(delete(STEPS).where(STEPS.c.begun_at < micros(kept_before)))
         contents = connection.scalars(select(TICKETS.c.content).where(past)).all()
         for some in pieces(contents):
             _silence(connection, some)

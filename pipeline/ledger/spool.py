@@ -2,6 +2,7 @@
 
 A line is one decision or one piece of feedback as JSON. Replaying moves the file aside first, so that writers never
 wait for the ledger; a file that a crash left aside is put in first. What went in twice is one row, thanks to its key.
+What the ledger refuses alone, again and again, is set aside in a third file, so that the rest goes in.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +19,13 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import make_url
 
-from pipeline.errors import OutputError
+from pipeline.errors import OutputError, ValueRefusedError
 from pipeline.ledger.decisions import Decision, as_json
 from pipeline.ledger.feedback import Feedback
-from pipeline.tickets.files import is_named, sync_folder
+from pipeline.tickets.files import append, ended, is_named, sync_folder
+
+TRIES = 3
+"""How often a line that the database refuses is tried alone before it is set aside."""
 
 _AT_ONCE = 500
 _TIMES = ("as_of", "decided_at", "given_at")
@@ -42,15 +46,19 @@ class Replayed:
         Those of them that weren't in it before.
     damaged : int
         Lines that a kill cut off: nobody was told that they were written. They are dropped.
+    refused : int
+        Lines with a value that the database refuses: they are in `Spool.refused`.
     """
 
     lines: int = 0
     new: int = 0
     damaged: int = 0
+    refused: int = 0
 
     def __add__(self, other: Replayed) -> Replayed:
         """Both together."""
-        return Replayed(self.lines + other.lines, self.new + other.new, self.damaged + other.damaged)
+        names = ("lines", "new", "damaged", "refused")
+        return Replayed(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,11 @@ class Spool:
         return self.path.with_name(f"{self.path.name}.replaying")
 
     @property
+    def refused(self) -> Path:
+        """Lines that the database refuses, each with its `code`: appended to the spool they are tried again."""
+        return self.path.with_name(f"{self.path.name}.refused")
+
+    @property
     def waiting(self) -> bool:
         """Whether something waits to be put into the ledger."""
         return any(_size(path) for path in (self.path, self.aside))
@@ -86,10 +99,9 @@ class Spool:
         data = b"".join([_line("decision", one) for one in decisions] + [_line("feedback", one) for one in feedback])
         try:
             with self._opened() as handle:
-                _append(handle, data)
+                append(handle, data if ended(handle) else b"\n" + data)  # a writer was killed within its line
         except OSError as error:
-            got, do = os.strerror(error.errno or 0), "make room, or check the folder and its permissions"
-            raise OutputError("the spool can't be written", where=self.path.name, got=got, do=do) from error
+            raise _unwritten(self.path, error) from error
 
     def replay(self, take_in: TakeIn) -> Replayed:
         """Put everything in, in its order; another process that is at it already is left alone.
@@ -155,12 +167,50 @@ class Spool:
             told = Replayed()
             for lines in _batches(stream):
                 whole = [one for one in map(_whole, lines) if one is not None]
-                decisions = [one for one in whole if isinstance(one, Decision)]
-                new = take_in(decisions, [one for one in whole if isinstance(one, Feedback)])
-                told += Replayed(len(whole), new, len(lines) - len(whole))
+                told += self._taken_in(whole, take_in) + Replayed(damaged=len(lines) - len(whole))
             self.aside.unlink()
             sync_folder(self.path.parent)
         return told
+
+    def _taken_in(self, whole: Sequence[Decision | Feedback], take_in: TakeIn) -> Replayed:
+        """All together; where a value is refused, half by half until it is found, so that nothing else waits for it."""
+        try:
+            decisions = [one for one in whole if isinstance(one, Decision)]
+            return Replayed(len(whole), take_in(decisions, [one for one in whole if isinstance(one, Feedback)]))
+        except ValueRefusedError as error:
+            refused = error
+        if len(whole) > 1:
+            half = len(whole) // 2
+            return self._taken_in(whole[:half], take_in) + self._taken_in(whole[half:], take_in)
+        for _ in range(TRIES - 1):
+            try:
+                return self._taken_in_alone(whole[0], take_in)
+            except ValueRefusedError as error:
+                refused = error
+        self._set_aside(whole[0], refused.got)
+        return Replayed(refused=1)
+
+    def _taken_in_alone(self, one: Decision | Feedback, take_in: TakeIn) -> Replayed:
+        return Replayed(1, take_in([one], []) if isinstance(one, Decision) else take_in([], [one]))
+
+    def _set_aside(self, one: Decision | Feedback, code: str) -> None:
+        """Keep it, once, on the disk before the spool is let go of."""
+        line = _line("decision" if isinstance(one, Decision) else "feedback", one, code=code)
+        try:
+            new = not self.refused.exists()
+            handle = os.open(self.refused, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                with open(handle, "rb", closefd=False) as stream:
+                    if any(line.strip() == old.strip() for old in stream):  # a crash came before the spool was gone
+                        return
+                append(handle, line if ended(handle) else b"\n" + line)
+            finally:
+                os.close(handle)
+            if new:
+                sync_folder(self.refused.parent)
+        except OSError as error:
+            raise _unwritten(self.refused, error) from error
 
 
 def spool_of(url: str, folder: Path) -> Spool:
@@ -173,24 +223,14 @@ def spool_of(url: str, folder: Path) -> Spool:
     return Spool(folder / "ledger.spool.jsonl")
 
 
-def _append(handle: int, data: bytes) -> None:
-    size = os.fstat(handle).st_size
-    if size and os.pread(handle, 1, size - 1) != b"\n":  # a writer was killed within its line: ours is no part of it
-        data = b"\n" + data
-    try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-        os.fsync(handle)
-    except OSError:
-        with suppress(OSError):
-            os.ftruncate(handle, size)
-        raise
+def _unwritten(path: Path, error: OSError) -> OutputError:
+    got, do = os.strerror(error.errno or 0), "make room, or check the folder and its permissions"
+    return OutputError("the spool can't be written", where=path.name, got=got, do=do)
 
 
-def _line(name: str, one: Decision | Feedback) -> bytes:
+def _line(name: str, one: Decision | Feedback, **more: str) -> bytes:
     told = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in vars(one).items()}
-    return as_json({name: told}).encode() + b"\n"
+    return as_json({**more, name: told}).encode() + b"\n"
 
 
 def _whole(line: bytes) -> Decision | Feedback | None:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Double,
     Executable,
     Index,
+    Integer,
     MetaData,
     Select,
     Table,
@@ -87,6 +88,15 @@ FEEDBACK = _table(
     Index("ledger_feedback_by_ticket", "ticket_id", "given_at"),
 )
 """One row for each thing that a person said."""
+
+STEPS = _table(
+    "steps",
+    Column("key", _TEXT, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("given_up", Boolean, nullable=False),
+    Column("begun_at", BigInteger, nullable=False),
+)
+"""What was begun and isn't done: see `steps`. A ledger that an earlier version made has none until it is written to."""
 
 IN_TIME = (DECISIONS.c.decided_at, DECISIONS.c.error.is_(None), DECISIONS.c.key)
 """Order of decisions; of those of one moment refused records come first, as they aren't the ticket's answer."""

@@ -60,6 +60,13 @@ FILE_POINTS: dict[str, str] = {
 }
 """The same of a followed file."""
 
+AGE_POINTS: dict[str, str] = {
+    "ages_begun": "the ledger knows that open tickets which have waited are begun",
+    "ages_written": "their results are out, the ledger doesn't know",
+    "ages_kept": "decisions and dead letters are safe, the ledger still says that they are begun",
+}
+"""The same of a worker whose open tickets come of age."""
+
 OPEN_POINTS: dict[str, str] = {
     "drafts_written": "changes and state are whole on the disk, under no name",
     "changes_kept": "the ledger knows the changes, nobody was told",
@@ -71,13 +78,24 @@ OPEN_POINTS: dict[str, str] = {
 }
 """The same of `triage rescore` and `triage order`."""
 
+LATER = "later-"
+"""How the id of a poison begins that does no harm when its ticket arrives."""
+
 _passed: Counter[str] = Counter()
 
 
-def poison(ids: Iterable[object]) -> None:
-    """Raise, hang, eat memory or die for a ticket that says so, where tests ask for it."""
+def poison(ids: Iterable[object], *, again: bool = False) -> None:
+    """Raise, hang, eat memory or die for a ticket that says so, where tests ask for it.
+
+    Parameters
+    ----------
+    again : bool
+        Whether the tickets are known ones: those whose id begins with `LATER` do it only then, and the others don't.
+    """
     if os.environ.get("TRIAGE_POISON") != "1":
         return
+    if again:
+        ids = [name.removeprefix(LATER) for name in ids if isinstance(name, str) and name.startswith(LATER)]
     for name in ids:
         for word, act in POISONS.items():
             if isinstance(name, str) and name.startswith(word):

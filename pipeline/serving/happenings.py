@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config import Tickets
+from pipeline.errors import ValueRefusedError
 from pipeline.history.record import Roles, known_tickets
 from pipeline.history.store import Put, Store
 from pipeline.serving.answers import SOURCE, read_records
@@ -70,13 +71,36 @@ def put_in(store: Store, happened: Happenings, mapping: Mapping | None, *, now: 
     Raises
     ------
     StoreError
-        Nothing was stored.
+        Nothing was stored, or only a part of it: what is sent again is put in once.
     """
     roles = store.roles() or Roles()
     tickets, ticket_codes = _tickets(happened.tickets, mapping, now)
     events, event_codes = read_events(happened.events, now)
-    put = store.put(known_tickets(tickets, roles, store.settings), roles.canonical(events))
+    put = _put(store, roles, tickets, events, ticket_codes, event_codes)
     return Taken(put, ticket_codes, event_codes)
+
+
+def _put(
+    store: Store,
+    roles: Roles,
+    tickets: pd.DataFrame,
+    events: pd.DataFrame,
+    ticket_codes: list[str | None],
+    event_codes: list[str | None],
+) -> Put:
+    """All together; where the database refuses a value, in parts until it is found: it has a code, the rest goes in."""
+    try:
+        return store.put(known_tickets(tickets, roles, store.settings), roles.canonical(events.reset_index(drop=True)))
+    except ValueRefusedError:
+        if len(tickets) + len(events) == 1:
+            codes, frame = (ticket_codes, tickets) if len(tickets) else (event_codes, events)
+            codes[int(frame.index[0])] = "unstorable"
+            return Put()
+    half = (len(tickets) + len(events)) // 2
+    of_tickets = min(half, len(tickets))
+    first = (tickets.iloc[:of_tickets], events.iloc[: half - of_tickets])
+    rest = (tickets.iloc[of_tickets:], events.iloc[half - of_tickets :])
+    return sum((_put(store, roles, *part, ticket_codes, event_codes) for part in (first, rest)), Put())
 
 
 def read_events(records: Sequence[Record], now: pd.Timestamp) -> tuple[pd.DataFrame, list[str | None]]:
@@ -100,7 +124,7 @@ def read_events(records: Sequence[Record], now: pd.Timestamp) -> tuple[pd.DataFr
 def _tickets(
     records: Sequence[Record], mapping: Mapping | None, now: pd.Timestamp
 ) -> tuple[pd.DataFrame, list[str | None]]:
-    tickets = read_records(records, mapping, now, Tickets.max_characters)
+    tickets = read_records(records, mapping, now, Tickets.max_characters).reset_index(drop=True)
     codes = [code if isinstance(code, str) else None for code in tickets["error"]]
     return tickets[tickets["error"].isna().to_numpy(bool)], codes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ from pipeline.tracking import registry
 
 WARM_SIZES = (1, 2, 16)
 """Tickets of the batches that a scorer is warmed with."""
+
+SWAP_SECONDS = (0.05, 0.1, 0.2, 0.4)
+"""How long a scorer that changes while it is read is waited for, before it is read once more."""
 
 _SENTENCE = "The machine stopped this morning, and nobody has told me yet what I can do about it. "
 
@@ -144,13 +148,25 @@ class Loader:
         TriageError
             Whatever is wrong with the scorer or its history; nothing stays open.
         """
-        scorer = self.source.open()
+        scorer = self._opened()
         with ExitStack() as stack:
             opened = open_past(self.history, scorer.settings, timeout_seconds=self.timeout_seconds)
             past = stack.enter_context(opened)
             loaded = Loaded(scorer, past, self.mapping)
             _warm(loaded, self.clock())
             return Held(loaded, stack.pop_all())
+
+    def _opened(self) -> Scorer:
+        """The scorer; one that isn't there for a moment, or was replaced while it was read, is read again."""
+        for seconds in SWAP_SECONDS:
+            before = self.source.mark()
+            try:
+                return self.source.open()
+            except ScorerError:
+                if before and self.source.mark() == before:
+                    raise
+            time.sleep(seconds)
+        return self.source.open()
 
 
 def _warm(loaded: Loaded, now: pd.Timestamp) -> None:

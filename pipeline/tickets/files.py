@@ -295,3 +295,39 @@ def is_named(handle: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:
         return False
+
+
+def append(handle: int, data: bytes, *, sync: bool = True) -> None:
+    """Write whole lines at the end; where that fails nothing of them stays.
+
+    Raises
+    ------
+    OSError
+    """
+    size = os.fstat(handle).st_size
+    try:
+        write_all(handle, data)
+        if sync:
+            os.fsync(handle)
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(handle, size)
+        raise
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write all of it, however many calls it takes.
+
+    Raises
+    ------
+    OSError
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def ended(handle: int) -> bool:
+    """Whether the file's last line has its end."""
+    size = os.fstat(handle).st_size
+    return not size or os.pread(handle, 1, size - 1) == b"\n"

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.serving import faults
-from pipeline.serving.faults import POISONS, STREAM_POINTS
+from pipeline.serving.faults import AGE_POINTS, POISONS, STREAM_POINTS
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
+from fault_changes import AGE_POINTS as AGES
 from fault_scenarios import FILE_POINTS, POINTS
 from oracle import Found, Letter, Sent, Verdict, judge
 
@@ -137,8 +138,27 @@ def test_a_poison_that_nothing_but_its_bytes_names_has_a_row_that_names_no_ticke
         assert judge(sent, Found(results, letters, 0)).wrong == wrong
 
 
+@pytest.mark.parametrize(
+    ("names", "wrong"),
+    [
+        (["old"], {}),
+        (["new"], {}),
+        (["old", "new"], {}),  # its worker died before it was acknowledged, and then the scorer was replaced
+        ([], {"missing": 1}),
+        (["third"], {"altered": 1}),
+        (["old", "third"], {"unknown": 1}),
+        (["old", "old"], {"doubled": 1}),
+    ],
+)
+def test_one_of_two_scorers_is_owed_a_result_and_neither_is_too_few(names: list[str], wrong: dict[str, int]) -> None:
+    by = {name: record("a", scorer_version=name) for name in ("old", "new", "third")}
+    sent = [Sent(b"a", "a", by["old"], others=(by["new"],), least=1, most=1)]
+    results = [keyed(by[name], str(n)) for n, name in enumerate(names)]
+    assert judge(sent, Found(results, [], 0)).wrong == wrong
+
+
 def test_the_driver_kills_at_every_named_moment_and_sends_every_poison() -> None:
-    assert set(STREAM_POINTS) == set(POINTS)
+    assert set(STREAM_POINTS) == set(POINTS) and set(AGE_POINTS) == set(AGES)
     room = Path(faults.__file__).parent / "stream"
     of_files = "".join(p.read_text("utf-8") for p in [*room.glob("*file*.py"), room / "followed_state.py"])
     assert set(re.findall(r'(?<![.])point[(]"(\w+)"', of_files)) == {*FILE_POINTS, "letter_sent"}

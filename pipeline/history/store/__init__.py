@@ -57,6 +57,8 @@ def open_store(
     except BaseException:
         found.engine.dispose()
         raise
+    if found.file is not None:
+        found.file.mark()
     return Store(found, settings, made_anew=anew)
 
 

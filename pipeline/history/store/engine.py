@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy import exc as sql
 
-from pipeline.errors import StoreError
+from pipeline.errors import StoreError, ValueRefusedError
 
 _BEGIN = "begin"
 _FORMS = "sqlite:///FOLDER/FILE.db, FOLDER/FILE.db or postgresql://USER@HOST/DATABASE"
@@ -44,6 +44,11 @@ _FAULTS = {
 """How the databases' codes begin → what is wrong, what to do; the longest that fits."""
 
 
+_OF_VALUES = ("22", "23", "54", "P0", "SQLITE_TOOBIG", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH")
+"""How the codes begin that a value brings about: out of range, in no encoding, longer than an index takes, refused by
+a constraint or a trigger of somebody's own."""
+
+
 @dataclass(frozen=True)
 class Thing:
     """What lies at a place.
@@ -66,13 +71,54 @@ class Thing:
 HISTORY = Thing("store", "fill one by `triage remember RAW_DIR --history URL`", 0x7472696167650001)
 
 
+class OpenFile:
+    """Which file a database is in: what goes into one that was deleted meanwhile is lost without a word.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known: tuple[int, int] | None = None
+
+    def mark(self) -> None:
+        """The one that lies there now is meant."""
+        self._known = self._now()
+
+    def changed(self) -> str:
+        """What has become of it; empty where it is the one that was meant."""
+        now = self._now() if self._known is not None else None
+        if now == self._known:
+            return ""
+        return "gone" if now is None else "another one now"
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
 @dataclass(frozen=True)
 class Place:
-    """An engine, and how it is named in messages: without user or password."""
+    """An engine, and how it is named in messages: without user or password.
+
+    Attributes
+    ----------
+    engine : Engine
+    name : str
+    thing : Thing
+    file : OpenFile or None
+        None: it is on a server.
+    """
 
     engine: Engine
     name: str
     thing: Thing = HISTORY
+    file: OpenFile | None = None
 
     @contextmanager
     def writing(self, *, alone: bool = True) -> Iterator[Connection]:
@@ -88,6 +134,7 @@ class Place:
         ------
         StoreError
         """
+        self.still_there()
         with self.faults(), self.engine.connect() as connection:
             if self.engine.dialect.name == "postgresql":
                 with connection.execution_options(isolation_level="READ COMMITTED").begin():
@@ -97,6 +144,7 @@ class Place:
             else:
                 with connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin():
                     yield connection
+        self.still_there()  # else nobody will find what was written
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -106,17 +154,35 @@ class Place:
         ------
         StoreError
         """
+        self.still_there()
         with self.faults(), self.engine.connect() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
                 yield connection
 
+    def still_there(self) -> None:
+        """See to it that the file is the one that was opened; moved back, it is.
+
+        Another one isn't used: what the old one has beside it (`-wal`) would be put into it, over what it holds.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self.file is None or not (state := self.file.changed()):
+            return
+        self.engine.dispose()
+        do = f"put it back, or stop, take away the old one's {self.file.path.name}-wal too, and start again"
+        raise StoreError(f"the {self.thing.name}'s file is {state}", where=self.name, do=do)
+
     @contextmanager
     def faults(self) -> Iterator[None]:
         """What a database says becomes a `StoreError`; without the values in it, which may be anybody's."""
         try:
             yield
+        except (OverflowError, UnicodeEncodeError) as error:  # raised by the driver: the value never got there
+            raise _refused(type(error).__name__, self) from None
         except sql.DBAPIError as error:
             raise _fault(error, self) from None
         except sql.TimeoutError:
@@ -181,7 +247,7 @@ def _file(path: str, timeout_seconds: float, *, there: bool, thing: Thing) -> Pl
     )
     event.listen(engine, "connect", partial(_durable, timeout_seconds))
     event.listen(engine, "begin", _begin)
-    return Place(engine, name, thing)
+    return Place(engine, name, thing, OpenFile(Path(path)))
 
 
 def _server(url: URL, timeout_seconds: float, thing: Thing) -> Place:
@@ -226,7 +292,14 @@ def _begin(connection: Connection) -> None:
 def _fault(error: sql.DBAPIError, where: Place) -> StoreError:
     """The fault in our words; the code is the database's own."""
     code = str(getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or "no code")
+    if code.startswith(_OF_VALUES) or (code == "no code" and isinstance(error, sql.DataError)):
+        return _refused(code, where)
     fits = [start for start in _FAULTS if code.startswith(start)]
     what, do = _FAULTS[max(fits, key=len)] if fits else ("the database refused", "see its own log")
     name = where.thing.name
     return StoreError(what.format(thing=name), where=where.name, got=code, do=do.format(thing=name))
+
+
+def _refused(code: str, where: Place) -> ValueRefusedError:
+    what, do = f"the {where.thing.name} refuses a value", "see what its code means; to try again is of no use"
+    return ValueRefusedError(what, where=where.name, got=code, do=do)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.errors import StoreError, TriageError
+from pipeline.errors import StoreError, TriageError, ValueRefusedError
 from pipeline.history.store import Store
 from pipeline.serving.answers import Ask, Said
 from pipeline.serving.happenings import Happenings, put_in
@@ -68,6 +68,9 @@ class Service:
     def __post_init__(self) -> None:
         self.batcher = Batcher(self._work, None if self.keeper is None else self._keep, self.worker)
         self.metrics.watch("triage_tickets_in_flight", "Tickets that wait or are scored.", lambda: self.room.all_items)
+        if (keeper := self.keeper) is not None:
+            text = "Decisions and feedback that the ledger's database refuses."
+            self.metrics.watch("triage_ledger_refused", text, lambda: keeper.journal.refused)
         self.metrics.watch("triage_bytes_in_flight", "Bytes of their bodies.", lambda: self.room.all_bytes)
 
     @property
@@ -155,7 +158,8 @@ class Service:
         try:
             said: Sequence[Said | Exception] = held.loaded.answer(asks, now=self.clock())
         except Exception as error:
-            if len(asks) > 1 and not isinstance(error, StoreError):  # a store that is away is away for all
+            away = isinstance(error, StoreError) and not isinstance(error, ValueRefusedError)
+            if len(asks) > 1 and not away:  # a store that is away is away for all
                 return [self._work([ask])[0] for ask in asks]
             return [self._problem(error)] * len(asks)
         self.metrics.scoring.observe(time.perf_counter() - begun)
@@ -167,6 +171,8 @@ class Service:
         kind, place = type(error).__name__, place_of(error.__traceback__)
         self.metrics.faults.labels(kind).inc()
         self.tell("fault", kind=kind, place=place)
+        if isinstance(error, ValueRefusedError):
+            return ProblemError.of(error, 422)
         if isinstance(error, StoreError):
             return ProblemError.of(error)
         return ProblemError.of(error, 500) if isinstance(error, TriageError) else fault(place)

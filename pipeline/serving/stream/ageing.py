@@ -12,10 +12,6 @@ from pipeline.serving.past import Past
 from pipeline.serving.stream.partition import partition_of
 from pipeline.serving.stream.scoring import Due
 
-LOOK_SECONDS = 60.0
-"""How often somebody looks who has waited long enough."""
-
-
 _READ_AT_ONCE = 1_000
 """Tickets whose words are in memory together: of all but two moments nothing is kept."""
 

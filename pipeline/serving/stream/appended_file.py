@@ -5,11 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import BrokerError
-from pipeline.tickets.files import is_named, sync_folder
+from pipeline.tickets.files import append, ended, is_named, sync_folder
 
 _PIECE = 1 << 20
 
@@ -64,42 +64,6 @@ def held(path: Path, *, mode: int = 0o666) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
-
-
-def append(handle: int, data: bytes, *, sync: bool = True) -> None:
-    """Write whole lines at the end; where that fails nothing of them stays.
-
-    Raises
-    ------
-    OSError
-    """
-    size = os.fstat(handle).st_size
-    try:
-        write_all(handle, data)
-        if sync:
-            os.fsync(handle)
-    except OSError:
-        with suppress(OSError):
-            os.ftruncate(handle, size)
-        raise
-
-
-def write_all(handle: int, data: bytes) -> None:
-    """Write all of it, however many calls it takes.
-
-    Raises
-    ------
-    OSError
-    """
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
-
-
-def ended(handle: int) -> bool:
-    """Whether the file's last line has its end."""
-    size = os.fstat(handle).st_size
-    return not size or os.pread(handle, 1, size - 1) == b"\n"
 
 
 def mend(handle: int, is_whole: Callable[[bytes], bool]) -> None:

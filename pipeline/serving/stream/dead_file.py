@@ -13,9 +13,9 @@ from typing import Any
 
 from pipeline.errors import BrokerError, InputError
 from pipeline.serving.faults import point
-from pipeline.serving.stream.appended_file import add_line, append, held, mend, reaching, write_all
+from pipeline.serving.stream.appended_file import add_line, held, mend, reaching
 from pipeline.serving.stream.transport import Letter
-from pipeline.tickets.files import sync_folder
+from pipeline.tickets.files import append, sync_folder, write_all
 
 _PRIVATE = 0o600
 _SAID = ("code", "tries", "position", "died_at", "key")

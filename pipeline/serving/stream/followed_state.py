@@ -20,9 +20,9 @@ from pathlib import Path
 
 from pipeline.errors import BrokerError
 from pipeline.serving.faults import point
-from pipeline.serving.stream.appended_file import reaching, write_all
+from pipeline.serving.stream.appended_file import reaching
 from pipeline.serving.stream.attempts import Begun
-from pipeline.tickets.files import sync_folder
+from pipeline.tickets.files import sync_folder, write_all
 
 HEAD = 1024
 """A file is told from another by its first so many bytes."""

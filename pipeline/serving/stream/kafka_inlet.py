@@ -146,12 +146,12 @@ class KafkaInlet:
         found: list[Message] = []
         size = 0
         while len(found) < most and size < _TAKEN_BYTES:
-            fullest = self._fullest()
-            message = fullest.next() if fullest else None
-            if fullest and message:
+            first = self._first_in_turn()
+            message = first.next() if first else None
+            if first and message:
                 if message.tries > 1 and found:
                     break
-                found.append(fullest.give())
+                found.append(first.give())
                 size += len(message.value)
                 if message.tries > 1:
                     break
@@ -244,7 +244,7 @@ class KafkaInlet:
         (self._consumer.pause if pause else self._consumer.resume)(places)
         self._paused = pause
 
-    def _fullest(self) -> _Part | None:
+    def _first_in_turn(self) -> _Part | None:
         """A partition of which there is something to take: first those with suspects."""
         waiting = [part for part in self._parts.values() if part.token and part.ahead]
         return next((part for part in waiting if part.begun.until > part.begun.at), waiting[0] if waiting else None)

@@ -1,7 +1,8 @@
-"""What a message tells: a ticket, an event of one, or both; or the code of what is wrong with it.
+"""What a message tells: a ticket, an event of one, or both, or which known one to score again; or what is wrong.
 
 A message is a JSON object in UTF-8: `{"ticket": {…}}`, `{"event": {…}}`, both beside each other, or a ticket by itself.
 Tickets come in our own schema or in a helpdesk's (by the mapping), events by the names of `serving.happenings.NAMES`.
+`{"again": {"ticket_id": …, "as_of": …}}` asks for a known ticket as of a moment.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pipeline.tickets.json_records import record_of
 from pipeline.tickets.records import Record
 
 _PARTS = frozenset({"ticket", "event"})
+_AGAIN = "again"
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,13 @@ class Told:
     ticket : Record or None
         With its error, where the message can't be read at all.
     event : Record or None
+    again : Record or None
+        A known ticket's id and moment, by the names of an event.
     """
 
     ticket: Record | None = None
     event: Record | None = None
+    again: Record | None = None
 
     @property
     def content(self) -> str:
@@ -42,7 +47,15 @@ class Told:
     @property
     def step(self) -> str:
         """After what it is to be scored: the event that is told, or nothing but the ticket's arrival."""
-        return f"event {digest(sorted(_values(self.event).items()))[:32]}" if _values(self.event) else ""
+        for name, record in (("event", self.event), ("again", self.again)):
+            if values := _values(record):
+                return f"{name} {digest(sorted(values.items()))[:32]}"
+        return ""
+
+
+def ask_again(ticket_id: str, as_of: str) -> bytes:
+    """The message that asks for a known ticket as of a moment (ISO 8601)."""
+    return json.dumps({_AGAIN: {"ticket_id": ticket_id, "as_of": as_of}}, ensure_ascii=False).encode()
 
 
 def read_message(value: bytes, mapping: Mapping | None) -> Told:
@@ -53,6 +66,8 @@ def read_message(value: bytes, mapping: Mapping | None) -> Told:
         return Told(Record(None, "bad_encoding", len(value)))
     except (ValueError, RecursionError):
         return Told(Record(None, "unreadable_record", len(value)))
+    if isinstance(said, dict) and said.keys() == {_AGAIN}:
+        return Told(again=_again(said[_AGAIN], len(value)))
     if not _wrapped(said, mapping):
         return Told(_ticket(said, len(value), mapping))
     ticket = _ticket(said["ticket"], len(value), mapping) if "ticket" in said else None
@@ -73,6 +88,13 @@ def _ticket(item: Any, size: int, mapping: Mapping | None) -> Record:
     if not isinstance(record.values, dict):
         return record
     return Record({n: v for n, v in record.values.items() if n in names or is_field(n, mapping)}, None, size)
+
+
+def _again(item: Any, size: int) -> Record:
+    """Read as an event is that changes nothing: its id and its time are checked alike."""
+    if isinstance(item, dict):
+        item = {"ticket_id": item.get("ticket_id"), "occurred_at": item.get("as_of"), "kind": "updated"}
+    return event_record(item, size)
 
 
 def _values(record: Record | None) -> dict[str, str | None]:

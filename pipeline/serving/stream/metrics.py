@@ -40,6 +40,7 @@ class Tallied(Collector):
             ("lost_partitions", "Times that another worker had taken over.", tally.lost),
             ("unscored_events", "Events of tickets whose words nobody keeps.", self.scoring.unscored),
             ("unlogged", "Tickets whose decision could not be logged.", self.scoring.unlogged),
+            ("refused_decisions", "Decisions that the ledger's database refuses.", self.scoring.refused),
         ):
             yield CounterMetricFamily(f"triage_stream_{name}", text, value)
         for name, text, label, counts in (

@@ -11,9 +11,9 @@ from typing import Any
 
 from pipeline.errors import BrokerError, OutputError
 from pipeline.serving.faults import point
-from pipeline.serving.stream.appended_file import append, last_end, mend, opened, reaching
+from pipeline.serving.stream.appended_file import last_end, mend, opened, reaching
 from pipeline.serving.stream.transport import Result, TakenError, Written
-from pipeline.tickets.files import is_named
+from pipeline.tickets.files import append, is_named
 
 REMEMBERED = 20_000
 """Keys that are known: those of the file's last so many lines, and of what is written. Only a batch can be written and

@@ -32,8 +32,14 @@ from pipeline.tickets.records import Record
 
 DOOR = "stream"
 
+UNSCORABLE, DIED = "unscorable", "worker_died"
+"""Codes of what raises alone, and of what its workers didn't survive."""
+
 QUIET = frozenset({"created", "updated", "escalated"})
 """Kinds of events after which a ticket isn't scored again: they say nothing that a person still needs a word on."""
+
+OTHER_TICKET = "other_ticket"
+"""Code of a message whose ticket and event have two ids: neither says which of them is meant."""
 
 _ENDED = frozenset({"resolved", "closed"})
 _INSTANT = pd.Timedelta(1, "us")
@@ -70,12 +76,15 @@ class Due:
     step : str
         After what: part of the result's key.
     partition : int
+    tries : int
+        How often it was begun, this time included.
     """
 
     ticket_id: str
     as_of: pd.Timestamp
     step: str
     partition: int
+    tries: int = 1
 
 
 @dataclass
@@ -99,6 +108,11 @@ class Scoring:
     unscored: int = 0
     unlogged: int = 0
 
+    @property
+    def refused(self) -> int:
+        """Decisions so far that the ledger's database refuses: they are set aside."""
+        return 0 if self.journal is None else self.journal.refused
+
     def answer(self, loaded: Loaded, messages: Sequence[Message], *, code: str | None = None) -> list[Outcome]:
         """One outcome for each message, in order.
 
@@ -120,8 +134,9 @@ class Scoring:
         else:
             told = [read_message(m.value, loaded.mapping) for m in messages]
         now, found = self.clock(), [Outcome()] * len(messages)
-        events, event_codes = self._events(told, now)
+        events, event_codes = _read([one.event for one in told], now)
         groups = [(places, self._tickets(loaded, messages, told, places, now)) for places in _apart(loaded, told)]
+        groups, events = _of_one_ticket(groups, events)
         if isinstance(loaded.past, StorePast):
             with unhurried():
                 _put(loaded.past, [frame for _, frame in groups], events)
@@ -137,6 +152,13 @@ class Scoring:
                 found[place] = replace(found[place], code=event_code)
         known = [p for p, one in enumerate(told) if one.ticket is None and p in events.index]
         due = {p: due for p in known if (due := _due(events.loc[p], told[p], messages[p].partition)) is not None}
+        asked, asked_codes = _read([one.again for one in told], now)
+        for place, code in asked_codes.items():
+            if code is not None:
+                found[place] = Outcome(code=code)
+            else:
+                row: Any = asked.loc[place]
+                due[place] = Due(str(row["ticket_id"]), row["occurred_at"], told[place].step, messages[place].partition)
         again = self.again(loaded, list(due.values()))
         self.keep(again)
         for place, outcome in zip(due, again, strict=True):
@@ -175,20 +197,13 @@ class Scoring:
             if not kept:
                 continue
             rows = [{"subject": None, **w.ticket, "ticket_id": one.ticket_id, "as_of": one.as_of} for _, one, w in kept]
+            faults.poison([one.ticket_id for _, one, _ in kept], again=True)
             tickets = pd.DataFrame(rows).assign(as_of=lambda t: t["as_of"].astype("datetime64[us, UTC]"))
             asked = [_Asked(w.content, one.step, one.partition) for _, one, w in kept]
             results = self._scored(loaded, tickets, asked, people=[True] * len(kept))
             for (place, _, _), outcome in zip(kept, results, strict=True):
                 found[place] = outcome
         return found
-
-    def _events(self, told: Sequence[Told], now: pd.Timestamp) -> tuple[pd.DataFrame, dict[int, str | None]]:
-        """Good events, each under its message's place, and the code of every event."""
-        places = [place for place, one in enumerate(told) if one.event is not None]
-        if not places:
-            return schema.empty("events"), {}
-        events, codes = read_events([one.event for one in told if one.event is not None], now)
-        return events.set_axis([places[n] for n in events.index], axis=0), dict(zip(places, codes, strict=True))
 
     def _tickets(
         self,
@@ -295,6 +310,15 @@ class _Asked:
     partition: int
 
 
+def _read(records: Sequence[Record | None], now: pd.Timestamp) -> tuple[pd.DataFrame, dict[int, str | None]]:
+    """Good events, each under its message's place, and the code of every event."""
+    places = [place for place, record in enumerate(records) if record is not None]
+    if not places:
+        return schema.empty("events"), {}
+    events, codes = read_events([record for record in records if record is not None], now)
+    return events.set_axis([places[n] for n in events.index], axis=0), dict(zip(places, codes, strict=True))
+
+
 def _apart(loaded: Loaded, told: Sequence[Told]) -> Iterator[list[int]]:
     """Places of the messages that hold tickets, in groups that name no ticket twice: each is scored."""
     places = [place for place, one in enumerate(told) if one.ticket is not None]
@@ -303,6 +327,23 @@ def _apart(loaded: Loaded, told: Sequence[Told]) -> Iterator[list[int]]:
     asks = [Ask((record,)) for one in told if (record := one.ticket) is not None]
     for group in loaded.apart(asks):
         yield [places[n] for n in group]
+
+
+def _of_one_ticket(
+    groups: Sequence[tuple[list[int], pd.DataFrame]], events: pd.DataFrame
+) -> tuple[list[tuple[list[int], pd.DataFrame]], pd.DataFrame]:
+    """The same, but tickets beside an event of another one are refused, and these events are left out."""
+    found, wrong = list[tuple[list[int], pd.DataFrame]](), list[int]()
+    for places, tickets in groups:
+        pairs = zip(places, tickets["ticket_id"].tolist(), strict=True)  # one that can't be read has no id to differ
+        other = np.array(
+            [isinstance(i, str) and p in events.index and events.at[p, "ticket_id"] != i for p, i in pairs]
+        )
+        if other.any():
+            wrong += [place for place, bad in zip(places, other, strict=True) if bad]
+            tickets = tickets.assign(error=tickets["error"].mask(other, OTHER_TICKET))
+        found.append((places, tickets))
+    return found, events.drop(index=wrong)
 
 
 def _rounds(ids: Sequence[str]) -> list[list[int]]:

@@ -17,12 +17,13 @@ from typing import TypeVar
 
 import pandas as pd
 
-from pipeline.errors import BrokerError, OutputError, StoreError, TriageError
+from pipeline.errors import BrokerError, OutputError, StoreError, TriageError, ValueRefusedError
 from pipeline.serving import faults
-from pipeline.serving.stream.ageing import LOOK_SECONDS, Ageing
+from pipeline.serving.stream.aged import Aged
+from pipeline.serving.stream.ageing import Ageing
 from pipeline.serving.stream.patience import hurried
 from pipeline.serving.stream.renewing import Renewing
-from pipeline.serving.stream.scoring import Due, Outcome, Scoring
+from pipeline.serving.stream.scoring import DIED, UNSCORABLE, Outcome, Scoring
 from pipeline.serving.stream.tally import Breaker, Tally
 from pipeline.serving.stream.transport import (
     DeadLetters,
@@ -39,9 +40,6 @@ BACK_OFF = (0.1, 30.0)
 """Seconds that are waited after a first fault of a broker or a database, and at most; doubled each time."""
 
 Made = TypeVar("Made")
-
-UNSCORABLE, DIED = "unscorable", "worker_died"
-"""Codes of messages that raise alone, and of those that their workers didn't survive."""
 
 
 @dataclass(frozen=True)
@@ -109,16 +107,18 @@ class Worker:
     _tokens: Mapping[int, int] = field(default_factory=dict)
     _tended: float = float("-inf")
     _took: float = 0.0
-    _aged: float = float("-inf")
     _counted: float = float("-inf")
     _wait: float = 0.0
-    _due: list[Due] = field(default_factory=list)
     _shut_out: TakenError | None = None
     _breaker: Breaker = field(init=False)
+    _aged: Aged | None = field(init=False)
     inlet: Inlet = field(init=False)
 
     def __post_init__(self) -> None:
-        self._breaker, self.inlet = Breaker(self.pace.most_bad), self.open_inlet()
+        self._breaker, self.inlet, self._aged = Breaker(self.pace.most_bad), self.open_inlet(), None
+        if self.ageing is not None:
+            pace, parts = self.pace, (self.ageing, self.scoring, self.outlet, self.dead, self.tally)
+            self._aged = Aged(*parts, pace.batch, pace.tries, pace.patience, self._fault)
 
     def run(self) -> None:
         """Work until asked to stop.
@@ -161,13 +161,15 @@ class Worker:
             self._well()
             if messages:
                 self._handle(messages)
-            elif not self._due and (
+            elif not (self._aged is not None and self._aged.waiting) and (
                 self.inlet.ended or (self.pace.until_empty and self._tokens and self.inlet.lag() == 0)
             ):
                 return False
             else:
                 self._tended = float("-inf")  # nothing to do: look at once whether there are other partitions
-            self._age()
+            if self._aged is not None:
+                owned, count = set(self._tokens), self.inlet.partitions
+                self._aged.turn(self.renewing.loaded, owned=owned, partitions=count)
             self._count()
         except TakenError as error:
             self._let_go()  # to the one who can write
@@ -227,10 +229,8 @@ class Worker:
         self.tally.new += written.new
         self.tally.repeats += written.repeats
         self.tally.dead.update(letter.code for letter in letters)
-        if self.ageing is not None:
-            news = {result.ticket_id for result in results}
-            self.ageing.forget(news)
-            self._due = [one for one in self._due if one.ticket_id not in news]
+        if self._aged is not None:
+            self._aged.heard_of({result.ticket_id for result in results})
         self._breaker.saw(one.code is not None for one in outcomes)
 
     def _until(self, step: Callable[[], Made]) -> Made:
@@ -262,9 +262,9 @@ class Worker:
         for _ in range(1 if len(messages) > 1 else self.pace.tries):
             try:
                 return self._scored(messages)
-            except StoreError:
-                raise  # away for all of them
             except Exception as error:
+                if isinstance(error, StoreError) and not isinstance(error, ValueRefusedError):
+                    raise  # away for all of them
                 self._fault(error)
             self._still_own(messages)
         if len(messages) > 1:
@@ -293,39 +293,6 @@ class Worker:
             loaded = replace(loaded, past=None)  # no history changes such a row, and asking one may be what failed
         with hurried(self.pace.patience):
             return self.scoring.answer(loaded, messages, code=code)
-
-    def _age(self) -> None:
-        """Score some of the open tickets that have waited long enough; messages come between."""
-        past, journal = self.renewing.loaded.past, self.scoring.journal
-        if self.ageing is None or past is None or journal is None:
-            return
-        if not self._due:
-            if time.monotonic() - self._aged < LOOK_SECONDS:
-                return
-            self._aged = time.monotonic()
-            self._due = self.ageing.due(
-                past, journal.ledger, owned=set(self._tokens), partitions=self.inlet.partitions, now=self._now()
-            )
-        some, self._due = self._due[: self.pace.batch], self._due[self.pace.batch :]
-        some = [one for one in some if one.partition in self._tokens]  # others may have been lost since
-        outcomes = self._again(some)
-        written = self.outlet.write([one.result for one in outcomes if one.result is not None])
-        self.scoring.keep(outcomes)  # not before: no message comes again for a result that was never written
-        self.ageing.done(some)
-        self.tally.aged += len(some)
-        self.tally.new += written.new
-        self.tally.repeats += written.repeats
-
-    def _again(self, due: Sequence[Due]) -> list[Outcome]:
-        """Outcomes of all; nothing comes of one that raises, and none fails for another."""
-        try:
-            with hurried(self.pace.patience):
-                return self.scoring.again(self.renewing.loaded, due)
-        except StoreError:
-            raise
-        except Exception as error:
-            self._fault(error)
-        return [outcome for one in due for outcome in self._again([one])] if len(due) > 1 else [Outcome()]
 
     def _count(self) -> None:
         """For the metrics: not each time, as it asks the broker."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from made_ledger import NOW, decided, said
+from made_ledger import NOW, decided, refused_id, said
 
 from pipeline.cli.app import main
 from pipeline.ledger import Spool, open_ledger, spool_of
@@ -122,3 +122,15 @@ def test_a_spool_is_put_in_once(filled: str, tmp_path: Path, monkeypatch: pytest
     assert capsys.readouterr().out == f"{spool}: 2 records put in, 2 of them new\n"
     assert run(monkeypatch, "catch-up", filled, "--spool", spool) == 0
     assert capsys.readouterr().out == f"{spool}: 0 records put in, 0 of them new\n"
+
+
+def test_what_the_ledger_refuses_is_told_and_left_to_a_person(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    spool = Spool(tmp_path / "s.jsonl")
+    spool.append(decided("t1", refused_id(filled)))
+    assert run(monkeypatch, "catch-up", filled, "--spool", spool.path) == 0
+    told = capsys.readouterr().out
+    assert told.endswith(f"; 1 record refused, and set aside in {spool.refused}\n")
+    assert run(monkeypatch, "forget", filled, "4711", "--spool", spool.path) == 0
+    assert f"{spool.refused} holds what the ledger refused" in capsys.readouterr().out

@@ -302,3 +302,41 @@ def test_two_writers_at_once_store_what_both_acknowledged(
     numbers = [n for process in both for n in acknowledged(process, seconds=1.0)]
     with open_store(url, MANY) as store:
         holds(store, numbers)
+
+
+class TestAFileThatIsNoLongerThere:
+    def test_moved_away_it_is_gone_and_moved_back_it_goes_on(self, tmp_path: Path) -> None:
+        path, aside = tmp_path / "s.db", tmp_path / "aside.db"
+        with open_store(str(path), MANY) as store:
+            put(store, ONE)
+            before = store.counts()
+            path.rename(aside)
+            for act in (store.counts, store.roles, lambda: put(store, ONE)):
+                with pytest.raises(StoreError, match="the store's file is gone") as error:
+                    act()
+                assert error.value.do
+            assert not path.exists()  # nothing new was begun in its place
+            aside.rename(path)
+            assert store.counts() == before
+            put(store, [Ticket("later", 9.0, "ann", (), "first")])
+            assert store.counts().tickets == before.tickets + 1
+
+    def test_another_one_in_its_place_is_not_written_to(self, tmp_path: Path) -> None:
+        path = tmp_path / "s.db"
+        with open_store(f"{tmp_path}/other.db", MANY) as other, open_store(str(path), MANY) as store:
+            other.close()
+            (tmp_path / "other.db").rename(path)
+            with pytest.raises(StoreError, match="another one now"):
+                put(store, ONE)
+        with open_store(str(path), MANY) as found:
+            assert found.counts().tickets == 0
+
+    def test_deleted_while_it_is_written_it_is_no_success(self, tmp_path: Path) -> None:
+        path = tmp_path / "s.db"
+        with (
+            open_store(str(path), MANY) as store,
+            pytest.raises(StoreError, match="gone"),
+            store.place.writing() as connection,
+        ):
+            connection.exec_driver_sql("SELECT 1")
+            path.unlink()

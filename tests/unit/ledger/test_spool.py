@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -14,10 +15,10 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from made_ledger import NOW, contents, decided, said
+from made_ledger import NOW, contents, decided, refused_id, said
 from made_postgres import Postgres, running_postgres
 
-from pipeline.errors import OutputError, StoreError
+from pipeline.errors import OutputError, StoreError, ValueRefusedError
 from pipeline.ledger import Journal, Ledger, Replayed, Spool, open_ledger, spool_of
 
 WRITER = """
@@ -155,6 +156,57 @@ class TestSpool:
         assert spool_of(url, Path("out")).path == Path(name)
 
 
+def ids(url: str) -> list[str]:
+    """Of which the ledger takes only the first and the last."""
+    return ["t1", refused_id(url), "t2"]
+
+
+class TestRefused:
+    """A value that the database refuses each time holds nobody else up, and isn't lost."""
+
+    def test_it_is_set_aside_with_its_code_and_the_others_go_in(self, journal: Journal, url: str) -> None:
+        names, spool = ids(url), journal.spool
+        with pytest.raises(ValueRefusedError):
+            journal.ledger.write(decided(*names))
+        assert journal.write(decided(*names)) and isinstance(journal.fault, ValueRefusedError)
+        assert journal.write(decided("t3")) and journal.fault is None  # nobody waits as if the ledger were away
+        assert journal.add_feedback([said("t1")])
+        assert journal.replay() == Replayed(2, 2, refused=1) and not spool.waiting
+        assert journal.refused == 1 and len(contents(journal.ledger)) == 3
+        (line,) = spool.refused.read_text("utf-8").splitlines()
+        told = json.loads(line)
+        assert told["decision"]["ticket_id"] == names[1] and told["code"] in ("54000", "SQLITE_CONSTRAINT_TRIGGER")
+        assert spool.refused.stat().st_mode & 0o077 == 0
+
+    def test_a_crash_before_the_spool_is_gone_sets_it_aside_once_and_its_line_can_be_tried_again(
+        self, ledger: Ledger, spool: Spool, url: str
+    ) -> None:
+        names = ids(url)
+        for _ in range(2):
+            spool.append(decided(*names))
+            spool.replay(ledger.take_in)
+        lines = spool.refused.read_bytes()
+        assert lines.count(b"\n") == 1
+        if ledger.place.engine.dialect.name == "sqlite":
+            with ledger.place.writing() as connection:
+                connection.exec_driver_sql("DROP TRIGGER no")
+            spool.path.write_bytes(lines)
+            assert spool.replay(ledger.take_in) == Replayed(1, 1)
+
+    def test_one_that_can_not_be_set_aside_goes_on_waiting(self, ledger: Ledger, spool: Spool, url: str) -> None:
+        spool.append(decided(*ids(url)))
+        spool.refused.mkdir()
+        with pytest.raises(OutputError, match="the spool can't be written"):
+            spool.replay(ledger.take_in)
+        assert spool.waiting
+
+    def test_a_database_that_is_away_is_no_refusal(self, spool: Spool, tmp_path: Path) -> None:
+        spool.append(decided("t1"))
+        with pytest.raises(StoreError) as error:
+            spool.replay(down(tmp_path).take_in)
+        assert not isinstance(error.value, ValueRefusedError) and not spool.refused.exists()
+
+
 class TestJournal:
     def test_it_writes_into_the_ledger_while_that_can_take_it(self, journal: Journal) -> None:
         assert journal.write(decided("t1")) and journal.add_feedback([said("t1")])
@@ -220,6 +272,21 @@ class TestJournal:
             assert "the ledger's file is gone" in str(journal.fault) and spool.waiting
             (tmp_path / "moved.db").rename(tmp_path / "l.db")
             assert journal.replay() == Replayed(1, 1) and len(contents(ledger)) == 2
+
+    def test_another_file_in_its_place_is_left_as_it_is(self, tmp_path: Path, spool: Spool) -> None:
+        with open_ledger(f"{tmp_path}/other.db") as other:
+            other.write(decided("t0"))
+        with open_ledger(f"{tmp_path}/l.db") as ledger:
+            journal = Journal(ledger, spool, retry_seconds=0.0)
+            assert journal.write(decided("t1"))
+            (tmp_path / "other.db").rename(tmp_path / "l.db")
+            assert journal.write(decided("t2")) and spool.waiting
+            assert "the ledger's file is another one now" in str(journal.fault)
+        (tmp_path / "l.db-wal").unlink()
+        (tmp_path / "l.db-shm").unlink()
+        with open_ledger(f"{tmp_path}/l.db") as ledger:
+            assert spool.replay(ledger.take_in) == Replayed(1, 1)
+            assert {i for i, _ in contents(ledger)} == {"t0", "t2"}
 
     def test_it_starts_while_the_server_is_down_and_stops_asking_for_a_while(
         self, tmp_path: Path, spool: Spool

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OutputError
-from pipeline.serving.faults import FILE_POINTS, OPEN_POINTS, POINTS, STREAM_POINTS, VARIABLE, point
+from pipeline.serving.faults import AGE_POINTS, FILE_POINTS, OPEN_POINTS, POINTS, STREAM_POINTS, VARIABLE, point
 from pipeline.serving.work import claimed, writing
 
 
@@ -109,7 +109,8 @@ def test_a_moment_that_was_not_asked_for_does_nothing(monkeypatch, value):
 
 
 @pytest.mark.parametrize(
-    ("folder", "points"), [(".", POINTS | OPEN_POINTS), ("stream", STREAM_POINTS | FILE_POINTS), ("http", {})]
+    ("folder", "points"),
+    [(".", POINTS | OPEN_POINTS), ("stream", STREAM_POINTS | FILE_POINTS | AGE_POINTS), ("http", {})],
 )
 def test_every_named_moment_stands_in_the_code_once_and_no_other(root, folder, points):
     files = sorted((root / "pipeline" / "serving" / folder).glob("*.py"))

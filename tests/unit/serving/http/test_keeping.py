@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,27 @@ def test_bad_events_have_codes_and_the_rest_goes_in(client: httpx2.Client) -> No
     assert got.json()["events_new"] == 2
     assert client.post("/v1/events", json={}).json()["event_errors"] == ["missing_id"]
     assert client.post("/v1/events", json="x").status_code == 422
+
+
+def test_what_the_store_refuses_has_a_code_and_the_rest_goes_in(client: httpx2.Client, folder: Path) -> None:
+    no = "SELECT RAISE(ABORT, 'no'); END"
+    triggers = {
+        "no_ticket": f"BEFORE INSERT ON history_tickets WHEN NEW.ticket_id = 'E-bad' BEGIN {no}",
+        "no_event": f"BEFORE INSERT ON history_events WHEN NEW.ticket_id = 'E-worse' BEGIN {no}",
+    }
+    with closing(sqlite3.connect(folder / "h.db", isolation_level=None)) as other:
+        for name, text in triggers.items():
+            other.execute(f"CREATE TRIGGER {name} {text}")
+        at = {"kind": "status", "value": "open", "occurred_at": "2026-03-03T12:00:00Z"}
+        events = [at | {"ticket_id": name} for name in ("E-7", "", "E-worse", "E-8")]
+        tickets = [ticket(5, ticket_id=name) for name in ("E-7", "E-bad", "E-8")]
+        got = client.post("/v1/events", json={"tickets": tickets, "events": events})
+        for name in triggers:
+            other.execute(f"DROP TRIGGER {name}")
+    assert got.status_code == 200
+    assert got.json()["ticket_errors"] == [None, "unstorable", None]
+    assert got.json()["event_errors"] == [None, "missing_id", "unstorable", None]
+    assert (got.json()["tickets_new"], got.json()["events_new"]) == (2, 2)
 
 
 def test_without_a_ledger_and_a_store_it_is_said_so(scorer: Path, tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from ports import free_port
 from served import ticket
 
 from pipeline.serving.http.metrics import Metrics
@@ -23,12 +23,6 @@ from pipeline.tickets.json_records import record_of
 ROOT = Path(__file__).resolve().parents[4]
 PAGE = (ROOT / "docs" / "service.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-
-
-def free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -14,8 +15,11 @@ from random import Random
 import pytest
 from nursery import nursery
 
+from pipeline.scorer import Scorer
+
 sys.path.append(str(Path(__file__).resolve().parents[4] / "benchmarks"))
 
+from fault_changes import AGE_POINTS, ages, swaps
 from fault_scenarios import FILE_POINTS, POINTS, Row, Stage, file_kills, redis_kills
 from fault_tickets import Desk
 
@@ -49,3 +53,22 @@ def test_workers_on_a_followed_file_killed_at_random_and_some_named_moments_leav
     row = file_kills(stage, points=(*FILE_POINTS, "written"))
     _nothing_is_wrong(row)
     assert row["faults"]["named moments"] == len(FILE_POINTS) + 1
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server is installed")
+@pytest.mark.skipif(find_spec("redis") is None, reason="the extra `stream` isn't installed")
+def test_open_tickets_that_come_of_age_while_workers_are_killed_are_told_each_age_once(stage: Stage) -> None:
+    stage.kills = 3
+    row = ages(stage)
+    assert not row["wrong"], row
+    assert row["results"] == 2 * row["tickets"] == 140 and row["faults"]["named moments"] == len(AGE_POINTS)
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server is installed")
+@pytest.mark.skipif(find_spec("redis") is None, reason="the extra `stream` isn't installed")
+def test_a_ticket_has_the_result_of_one_of_two_scorers_that_take_turns_while_workers_are_killed(stage: Stage) -> None:
+    scorer = Scorer.load(stage.desk.scorer)
+    other = stage.desk.folder.with_name("other")
+    replace(scorer, about=scorer.about | {"note": "another version"}).save(other)
+    row = swaps(replace(stage, desk=replace(stage.desk, other=other), kills=4))
+    assert not row["wrong"] and row["faults"]["scorers replaced"] == 3, row

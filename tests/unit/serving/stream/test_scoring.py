@@ -117,6 +117,18 @@ def test_an_event_may_bring_its_ticket_with_it(bench: Bench, store: str) -> None
     assert (said["ticket_id"], said["as_of"]) == ("t7", "2026-11-20T17:00:00.000001Z")
 
 
+def test_a_ticket_beside_an_event_of_another_one_is_refused_and_neither_is_kept(bench: Bench, store: str) -> None:
+    bench.broker.put({"ticket": ticket(7)} | event(8, 9), {"ticket": ticket(1)} | event(1, 2), ticket(2))
+    worker = bench.worker(history=store, ledger=True)
+    worker.run()
+    said = {r["ticket_id"]: (r["error"], r["queue_reason"]) for r in bench.broker.records()}
+    assert said["t7"] == ("other_ticket", "fallback:other_ticket") and said["t1"][0] is said["t2"][0] is None
+    assert set(said) == {"t7", "t1", "t2"}
+    assert [one.code for one in bench.broker.buried] == ["other_ticket"]
+    with open_store(store, Params().history) as opened:
+        assert (opened.counts().tickets, opened.counts().events) == (2, 1)
+
+
 def test_events_of_tickets_whose_words_nobody_keeps_are_kept_and_counted(bench: Bench, store: str) -> None:
     bench.broker.put(event(9, 1), event(9, 2))
     worker = bench.worker(history=store)
@@ -203,7 +215,43 @@ def test_one_that_raises_as_it_ages_ends_no_worker_and_fails_alone(bench: Bench,
 
     worker.scoring.again = bad  # type: ignore[method-assign]
     worker.run()
-    assert worker.tally.faults == {"RuntimeError": 2} and len(bench.broker.results) == 3 + 2
+    assert worker.tally.faults == {"RuntimeError": 1 + 3} and len(bench.broker.results) == 3 + 2
+    (letter,) = bench.broker.buried
+    partition = next(one.partition for one in bench.broker.results if one.ticket_id == "t2")
+    assert (letter.code, letter.tries, letter.key) == ("unscorable", 1, "t2")
+    assert letter.position == f"{partition}/t2 age 86400"
+    assert json.loads(letter.value) == {"again": {"ticket_id": "t2", "as_of": "2026-11-21T08:00:00+00:00"}}
+    later = bench.worker(history=store, ledger=True, ages=(pd.Timedelta(24, "h"),))
+    later.run()
+    assert not later.tally.aged and len(bench.broker.buried) == 1
+    bench.broker.put(ticket(9), letter.value, letter.value, key="t2")  # as `dead retry` sends it
+    bench.worker(history=store, ledger=True).run()
+    again = [r for r in bench.broker.records() if r["as_of"] == "2026-11-21T08:00:00Z"]
+    assert [r["ticket_id"] for r in again].count("t2") == 1 and len(again) == 3
+
+
+@pytest.mark.parametrize(
+    ("again", "code"),
+    [
+        ({"ticket_id": "t1", "as_of": "soon"}, "bad_time"),
+        ({"ticket_id": "t1", "as_of": "2999-01-01T00:00:00Z"}, "future_time"),
+        ({"ticket_id": "", "as_of": CREATED}, "missing_id"),
+        ({}, "missing_id"),
+        (7, "not_an_object"),
+    ],
+)
+def test_a_known_ticket_is_asked_for_by_id_and_moment_and_a_bad_question_is_a_dead_letter(
+    bench: Bench, store: str, again: Any, code: str
+) -> None:
+    good = {"again": {"ticket_id": "t1", "as_of": "2026-11-20T11:00:00Z"}}
+    bench.broker.put(ticket(1), good, good, {"again": again}, {"again": {"ticket_id": "t9", "as_of": CREATED}})
+    worker = bench.worker(history=store, ledger=True)
+    worker.run()
+    assert [(r["ticket_id"], r["as_of"]) for r in bench.broker.records()] == [
+        ("t1", CREATED), ("t1", "2026-11-20T11:00:00Z"),
+    ]  # fmt: skip
+    assert [one.code for one in bench.broker.buried] == [code]
+    assert worker.scoring.unscored == 1  # nobody keeps the words of t9
 
 
 def test_a_persons_word_stays_whether_or_not_the_ticket_comes_with_the_event(bench: Bench, store: str) -> None:
@@ -216,6 +264,22 @@ def test_a_persons_word_stays_whether_or_not_the_ticket_comes_with_the_event(ben
     found = {r["ticket_id"]: (r["queue"], r["queue_reason"]) for r in bench.broker.records()[before:]}
     assert found["t1"] == found["t2"] == ("second line", "person")
     assert found["t3"][1] != "person"
+
+
+def test_a_value_that_the_store_refuses_is_one_messages_fault_and_the_others_go_on(bench: Bench, store: str) -> None:
+    with closing(sqlite3.connect(store.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON history_tickets WHEN NEW.ticket_id = 't2' "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    bench.broker.put(ticket(1), ticket(2), ticket(3))
+    worker = bench.worker(history=store, tries=2)
+    worker.run()
+    assert [(one.code, one.position) for one in bench.broker.buried] == [
+        ("unscorable", next(p for p in bench.broker.begun if p.endswith("/2")))
+    ]
+    assert sorted(r["ticket_id"] for r in bench.broker.records() if r["error"] is None) == ["t1", "t3"]
+    assert worker.tally.faults == {"ValueRefusedError": 1 + 2} and not worker.tally.away
 
 
 def test_a_locked_store_is_away_before_a_batch_is_taken_to_hang(bench: Bench, store: str) -> None:

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ports import free_port
 
 from pipeline.serving.stream.metrics import Tallied
 from pipeline.serving.stream.scoring import Scoring
@@ -24,19 +24,13 @@ PAGE = (ROOT / "docs" / "stream.md").read_text("utf-8")
 BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def free_port() -> str:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return str(chosen.getsockname()[1])
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(
     not all(map(shutil.which, ("curl", "redis-server", "redis-cli"))), reason="no curl or Redis server is installed"
 )
 def test_the_page_goes_from_nothing_to_a_dead_letter_tried_again(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    ports = {"6379": free_port(), "9100": free_port()}
+    ports = {"6379": str(free_port()), "9100": str(free_port())}
     said = []
     try:
         for text in BLOCK.findall(PAGE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,37 @@ def _look_until(worker: rooms.Worker, there: Any) -> None:
 def test_a_scorer_that_is_not_there_is_said_at_once(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises((ScorerError, InputError)):
         bench.worker(scorer=tmp_path / "none").run()
+
+
+@pytest.mark.parametrize("harm", ["gone", "torn"])
+def test_a_scorer_that_is_replaced_while_it_is_read_is_read_again(bench: Bench, tmp_path: Path, harm: str) -> None:
+    folder, away = tmp_path / "scorer", tmp_path / "away"
+    shutil.copytree(bench.scorer, folder)
+    worker = bench.worker(scorer=folder)
+    source = worker.renewing.loader.source
+    opened = iter([True, True])
+
+    class Swapped:
+        def mark(self) -> str:
+            return source.mark()
+
+        def open(self) -> Any:
+            if not next(opened, False):
+                if away.exists():
+                    away.rename(folder)
+                (folder / "manifest.json").write_bytes((bench.scorer / "manifest.json").read_bytes())
+                return source.open()
+            if harm == "gone" and folder.exists():
+                folder.rename(away)
+            elif harm == "torn":  # its files are the new one's already, its manifest isn't
+                manifest = folder / "manifest.json"
+                manifest.write_bytes(manifest.read_bytes()[:-20])
+            return source.open()
+
+    worker.renewing.loader = replace(worker.renewing.loader, source=Swapped())
+    bench.broker.put(*tickets(2))
+    worker.run()
+    assert len(bench.broker.results) == 2
 
 
 def test_it_stops_between_two_batches_when_asked(bench: Bench) -> None:
