@@ -63,7 +63,7 @@ demo: $(PARTS)
 	@echo "· ready: $(BIN)/triage"
 	@echo "· a synthetic helpdesk: a year of tickets, and three days of new ones"
 	@$(BIN)/triage sample --out $(DEMO)/helpdesk --tickets 3000 --force
-	@printf 'encoder: {name: $(ENCODER)}\ntracking: {uri: null}\n' > $(DEMO)/params.yaml
+	@printf 'encoder: {name: $(ENCODER)}\ntracking: {uri: null}\nhistory: {contact_reason: fields.product}\n' > $(DEMO)/params.yaml
 	@echo "· training on its past"
 	@rm -rf $(DEMO)/scorer $(DEMO)/scorer.report $(DEMO)/report $(DEMO)/backtest
 	@$(BIN)/triage run --raw $(DEMO)/helpdesk --params $(DEMO)/params.yaml --scorer $(DEMO)/scorer --test-from 2026-07-01
