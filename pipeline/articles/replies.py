@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.articles.earlier import Asked, Earlier
+from pipeline.articles.earlier import Asked, Earlier, alike_in_language
 from pipeline.articles.ranker import BY_HAND_NEAR, by_article
 from pipeline.articles.summary import sentences
 from pipeline.artifact import State
 from pipeline.calibration import sigmoid
 from pipeline.tickets.clean import clean
 from pipeline.tickets.redact import PLACEHOLDERS, redact
-from pipeline.tickets.schema import UNDETERMINED
 
 MACRO_FROM = 3
 """An answer that was sent on so many tickets is a macro."""
@@ -159,11 +158,7 @@ class ReplyModel:
 
     def _visible(self, asked: Asked) -> np.ndarray:
         """Which answers were known by then, are of other tickets, and in the ticket's language; shape (n, e)."""
-        seen, language = self._earlier.seen(asked), self.answers.language
-        for row, said in enumerate(asked.languages):
-            if said and said != UNDETERMINED:
-                seen[row] &= (language == said) | (language == "")
-        return seen
+        return np.asarray(self._earlier.seen(asked) & alike_in_language(asked.languages, self.answers.language))
 
     def _said(self, near: np.ndarray, text: int, probability: float) -> dict[str, Any]:
         sent = np.flatnonzero((self.answers.text == text) & (near >= 0))

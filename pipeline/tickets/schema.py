@@ -101,7 +101,13 @@ EVENTS: tuple[Column, ...] = (
 OUTCOMES: tuple[Column, ...] = (
     Column("ticket_id", "string", "the ticket whose outcome it is", "later", required=True),
     Column("outcome", "string", "topic, queue, priority, escalated or article", "later", required=True),
-    Column("value", "string", "label; for `escalated` 0 or 1; for `article` an article_id", "later", required=True),
+    Column(
+        "value",
+        "string",
+        "label; for `escalated` 0 or 1; for `article` an article_id, or the name in a link that no article has",
+        "later",
+        required=True,
+    ),
     Column("known_at", "time", "when it was known; null where the source has no times", "later"),
 )
 
