@@ -121,6 +121,13 @@ ARTICLES: tuple[Column, ...] = (
     Column("text", "string", "the page as the source holds it (HTML kept)", "at creation"),
 )
 
+MACROS: tuple[Column, ...] = (
+    Column("macro_id", "string", "the helpdesk's own id, unique", "at creation", required=True),
+    Column("title", "string", "what agents see in their list", "at creation"),
+    Column("language", "string", "ISO 639-1 code", "at creation"),
+    Column("text", "string", "what it sends (HTML and places to fill in kept)", "at creation"),
+)
+
 SCORED: tuple[Column, ...] = (
     Column("ticket_id", "string", "as it came in; null for a record without one", "by the scorer"),
     Column("as_of", "time", "the moment from which the world is seen; default: created_at", "by the scorer"),
@@ -160,6 +167,7 @@ FRAMES: dict[str, tuple[Column, ...]] = {
     "events": EVENTS,
     "outcomes": OUTCOMES,
     "articles": ARTICLES,
+    "macros": MACROS,
     "scored": SCORED,
 }
 
