@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 WIDTHS = (4, 8, 16, 24, 40)
-"""How fast an earlier ticket counts less with its distance, from far around to next door."""
+"""How fast an earlier ticket counts less with its distance, from far around to next door; each is a sum of two before
+it."""
 
 SHARES = (*(f"cited {width}" for width in WIDTHS), *(f"gone {width}" for width in WIDTHS))
 """By `WIDTHS`: of all earlier tickets the share that articles of the index answered; of those with a citation, the
@@ -79,8 +80,7 @@ class Around(NamedTuple):
         """`SHARES`, shape (n, 10); 0 where there is nothing around."""
         missing, unwritten = self.uncovered[:, self.gone], self.uncovered[:, ~self.gone]
         of_all, of_cited = [], []
-        for width in WIDTHS:
-            here, gone, none = (_mass(near, width) for near in (self.cited, missing, unwritten))
+        for here, gone, none in zip(*(_masses(near) for near in (self.cited, missing, unwritten)), strict=True):
             of_all.append(_share(here, here + gone + none))
             of_cited.append(_share(gone, here + gone))
         return np.column_stack([*of_all, *of_cited])
@@ -93,8 +93,14 @@ class Around(NamedTuple):
         )
 
 
-def _mass(near: np.ndarray, width: int) -> np.ndarray:
-    return np.asarray((np.exp(width * (near - 1.0)) * (near >= 0)).sum(axis=1))
+def _masses(near: np.ndarray) -> list[np.ndarray]:
+    """Sums of exp(width · (similarity - 1)), one for each of `WIDTHS`: one exponential, the others are products."""
+    widest = np.exp(WIDTHS[0] * (near - 1.0)) * (near >= 0)
+    known = {WIDTHS[0]: widest}
+    for width in WIDTHS[1:]:
+        part = max(w for w in known if width - w in known)
+        known[width] = known[part] * known[width - part]
+    return [np.asarray(each.sum(axis=1)) for each in known.values()]
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

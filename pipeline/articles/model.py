@@ -262,7 +262,10 @@ def _uncovered_state(known: Uncovered | None) -> State:
 def _uncovered_from(state: State) -> Uncovered | None:
     if not state["uncovered"]:
         return None
-    ticket, language = (np.array(state[f"uncovered_{name}"], dtype=object) for name in ("ticket", "language"))
+    ticket, language = (
+        np.array(state["uncovered_ticket"], dtype=object),
+        np.array(state["uncovered_language"], dtype=str),
+    )
     gone, vectors = np.asarray(state["uncovered_gone"], dtype=bool), state["uncovered_vectors"]
     return Uncovered(ticket, state["uncovered_known"], gone, language, vectors)
 

@@ -51,7 +51,7 @@ def uncovered(prepared: Prepared, here: frozenset[str], vectors: np.ndarray, mos
     order = order[row[order] >= 0]
     order = order[len(order) - min(most, len(order)) :]
     row = row[order].astype(np.int64)
-    language = np.array([name or "" for name in objects(frame["language"])[row].tolist()], dtype=object)
+    language = np.array([name or "" for name in objects(frame["language"])[row].tolist()], dtype=str)
     return Uncovered(objects(frame["ticket_id"])[row], known[order], away[order], language, vectors[row])
 
 

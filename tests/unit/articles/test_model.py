@@ -104,7 +104,7 @@ def test_none_fits_is_an_answer() -> None:
 
 def around(rows: list[tuple[str, int, bool, str]]) -> Uncovered:
     """Tickets that nothing in the index answered: when, whether an article was cited that is gone, and the language."""
-    found = [np.array([row[i] for row in rows], dtype=kind) for i, kind in enumerate((object, np.int64, bool, object))]
+    found = [np.array([row[i] for row in rows], dtype=kind) for i, kind in enumerate((object, np.int64, bool, str))]
     return Uncovered(*found, directions(["print it"] * len(rows)))
 
 
