@@ -178,6 +178,7 @@ FRAME_TEXT = {
     "events": "`events.parquet`: dated things that happened to a ticket.",
     "outcomes": "`outcomes.parquet`: what was learned later. Empty means unknown, never “no”.",
     "articles": "`articles.parquet`: the knowledge base.",
+    "macros": "`macros.parquet`, where macros were imported: texts that agents send with a click.",
     "scored": "What `triage score` writes: one row for every row that came in. In Parquet the nested columns are "
     "lists and structs, in CSV they are JSON text, in JSONL they are themselves.",
 }

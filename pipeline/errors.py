@@ -109,7 +109,7 @@ ROW_CODES: dict[str, str] = {
     "ragged_row": "the row has more or fewer values than the header names",
     "bad_encoding": "the row holds bytes that aren't in the file's encoding",
     "missing_id": "the id column is empty",
-    "no_text": "an article has neither title nor text",
+    "no_text": "an article has neither title nor text, or a macro no text",
     "bad_id": "the id holds control characters or is longer than 200 characters",
     "duplicate_id": "an earlier row has the same id; the first is used",
     "bad_time": "the time can't be read, or is missing from an event",

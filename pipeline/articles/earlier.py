@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from pipeline.history.log import NEVER, moments, objects
-from pipeline.tickets.schema import FIELD_PREFIX
+from pipeline.tickets.schema import FIELD_PREFIX, UNDETERMINED
 
 _AT_ONCE = 256
 
@@ -107,3 +107,12 @@ class Earlier:
         for at, name in enumerate(self.ticket.tolist()):
             found.setdefault(name, []).append(at)
         return found
+
+
+def alike_in_language(said: Sequence[str | None], theirs: np.ndarray) -> np.ndarray:
+    """Which of e earlier tickets are in the language of each of n, shape (n, e), bool; an unknown one is like all."""
+    rows = {
+        name: (theirs == name) | (theirs == "") if name and name != UNDETERMINED else np.ones(len(theirs), dtype=bool)
+        for name in {*said}
+    }
+    return np.array([rows[name] for name in said], dtype=bool).reshape(len(said), len(theirs))

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from pipeline.articles.earlier import Asked, Earlier
+from pipeline.articles.around import SHARES, Around, Uncovered
+from pipeline.articles.earlier import Asked, Earlier, alike_in_language
 from pipeline.articles.index import ArticleIndex
 from pipeline.articles.ranker import NEVER as EXCLUDED
 from pipeline.articles.ranker import Ranker, Seen, by_article
@@ -33,9 +34,9 @@ HALF_LIFE = 60 * DAY
 
 _PRIOR = 0.5
 
-SURENESS = ("evidence", "share", "lead", "passage", "words")
-"""What tells whether anything fits: logarithm of all evidence, share of the first, its lead over the second, and the
-first one's measures (`passage` is 0 without an encoder)."""
+SURENESS = ("evidence", "share", "lead", "passage", "words", *SHARES)
+"""What tells whether anything fits: logarithm of all evidence, share of the first, its lead over the second, the
+first one's measures (`passage` is 0 without an encoder), and what earlier tickets around were answered by."""
 
 
 class Citations(NamedTuple):
@@ -76,7 +77,7 @@ class ArticleModel:
     index : ArticleIndex
     citations : Citations
     ranker : Ranker
-    fits : ndarray, shape (6,)
+    fits : ndarray, shape (16,)
         Weights of `SURENESS` and a constant: logit of P(something fits). Empty where it was never learned.
     least : float
         Below this probability nothing is suggested.
@@ -86,6 +87,8 @@ class ArticleModel:
         Share of customers who didn't come back after each article was cited; nan where too few were answered by it.
     sure : float
         From this probability on the first suggestion is an auto-answer candidate; infinite: never.
+    uncovered : Uncovered or None
+        Earlier tickets that nothing in the index answered.
     """
 
     index: ArticleIndex
@@ -96,6 +99,7 @@ class ArticleModel:
     shown: int
     stays: np.ndarray = field(default_factory=lambda: np.zeros(0))
     sure: float = np.inf
+    uncovered: Uncovered | None = field(default=None, repr=False)
 
     def look(self, asked: Asked) -> Seen:
         """What the ranking goes by."""
@@ -117,7 +121,7 @@ class ArticleModel:
             seen = self.look(part)
             evidence = self.ranker.evidence(seen)
             likely = self.ranker.probabilities(evidence)
-            fits = self.fitting(seen, evidence, likely) >= self.least
+            fits = self.fitting(part, seen, evidence, likely) >= self.least
             speaks = np.array([bool(text.strip()) for text in part.texts]) & fits
             for row, articles in enumerate(likeliest(likely, self.shown)):
                 good = [a for a in articles if speaks[row] and likely[row, a] > 0]
@@ -137,11 +141,21 @@ class ArticleModel:
             found.append({"article_id": first["article_id"], "probability": stays} if first and known else None)
         return found
 
-    def fitting(self, seen: Seen, evidence: np.ndarray, likely: np.ndarray) -> np.ndarray:
+    def fitting(self, asked: Asked, seen: Seen, evidence: np.ndarray, likely: np.ndarray) -> np.ndarray:
         """P(something fits), shape (n,); 1 where that was never learned."""
         if not len(self.fits) or not evidence.shape[1]:
             return np.ones(len(evidence))
-        return np.asarray(sigmoid(sureness(seen, evidence, likely) @ self.fits[:-1] + self.fits[-1]))
+        told = sureness(seen, evidence, likely, self.around(asked, seen))
+        return np.asarray(sigmoid(told @ self.fits[:-1] + self.fits[-1]))
+
+    def around(self, asked: Asked, seen: Seen) -> Around:
+        """What earlier tickets like these were answered by."""
+        cited = np.where(seen.for_it, seen.near, -1.0)
+        known, earlier = self.uncovered, self._uncovered
+        if known is None or earlier is None:
+            return Around(cited, np.zeros((len(cited), 0)), np.zeros(0, dtype=bool))
+        visible = earlier.seen(asked) & alike_in_language(asked.languages, known.language)
+        return Around(cited, np.where(visible, earlier.similarity(asked), -1.0), known.gone)
 
     def explain(
         self, asked: Asked, suggested: Sequence[list[dict[str, Any]]], *, words: int, tickets: int
@@ -161,6 +175,11 @@ class ArticleModel:
     def _earlier(self) -> Earlier:
         known = self.citations
         return Earlier(known.ticket, known.known, known.vectors)
+
+    @cached_property
+    def _uncovered(self) -> Earlier | None:
+        known = self.uncovered
+        return None if known is None else Earlier(known.ticket, known.known, known.vectors)
 
     def _why(
         self, seen: Seen, scores: np.ndarray, asked: Asked, row: int, article_id: str, words: int, tickets: int
@@ -195,7 +214,7 @@ class ArticleModel:
         """What is stored."""
         known = self.citations
         weight = np.ones(len(known.article)) if known.weight is None else known.weight
-        return self.index.state() | self.ranker.state() | {
+        return self.index.state() | self.ranker.state() | _uncovered_state(self.uncovered) | {
             "cited_ticket": [str(t) for t in known.ticket], "cited_article": known.article, "cited_known": known.known,
             "cited_vectors": known.vectors, "cited_weight": weight, "fits": self.fits.tolist(), "least": self.least,
             "shown": self.shown, "stays": self.stays, "sure": None if self.sure == np.inf else self.sure,
@@ -211,7 +230,7 @@ class ArticleModel:
         return cls(
             ArticleIndex.from_state(state), known, Ranker.from_state(state), np.array(state["fits"], dtype=np.float64),
             float(state["least"]), int(state["shown"]), state["stays"],
-            np.inf if state["sure"] is None else float(state["sure"]),
+            np.inf if state["sure"] is None else float(state["sure"]), _uncovered_from(state),
         )  # fmt: skip
 
 
@@ -234,8 +253,8 @@ def likeliest(likely: np.ndarray, most: int) -> list[list[int]]:
     return np.column_stack(found).tolist() if found else [[]] * len(likely)
 
 
-def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray) -> np.ndarray:
-    """`SURENESS` of n tickets, shape (n, 5)."""
+def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray, around: Around) -> np.ndarray:
+    """`SURENESS` of n tickets, shape (n, 15)."""
     rows = np.arange(len(evidence))
     best = evidence.argmax(axis=1)
     top = np.sort(likely, axis=1)[:, -2:]
@@ -245,7 +264,28 @@ def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray) -> np.ndarray
     total = np.where(highest > EXCLUDED, total, -50.0)
     first = seen.content[rows, best]
     meaning = first[:, 0] if first.shape[1] == len(MEASURES) else np.zeros(len(rows))
-    return np.column_stack([total, top[:, -1], lead, meaning, first[:, -2]])
+    return np.column_stack([total, top[:, -1], lead, meaning, first[:, -2], around.shares()])
+
+
+def _uncovered_state(known: Uncovered | None) -> State:
+    if known is None:
+        return {"uncovered": False}
+    return {
+        "uncovered": True, "uncovered_ticket": [str(t) for t in known.ticket], "uncovered_known": known.known,
+        "uncovered_gone": known.gone, "uncovered_language": [str(name) for name in known.language],
+        "uncovered_vectors": known.vectors,
+    }  # fmt: skip
+
+
+def _uncovered_from(state: State) -> Uncovered | None:
+    if not state["uncovered"]:
+        return None
+    ticket, language = (
+        np.array(state["uncovered_ticket"], dtype=object),
+        np.array(state["uncovered_language"], dtype=str),
+    )
+    gone, vectors = np.asarray(state["uncovered_gone"], dtype=bool), state["uncovered_vectors"]
+    return Uncovered(ticket, state["uncovered_known"], gone, language, vectors)
 
 
 def ticket_vectors(blocks: Blocks) -> Any:

@@ -10,17 +10,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.articles.earlier import Asked, Earlier
+from pipeline.articles.earlier import Asked, Earlier, alike_in_language
 from pipeline.articles.ranker import BY_HAND_NEAR, by_article
 from pipeline.articles.summary import sentences
 from pipeline.artifact import State
 from pipeline.calibration import sigmoid
 from pipeline.tickets.clean import clean
 from pipeline.tickets.redact import PLACEHOLDERS, redact
-from pipeline.tickets.schema import UNDETERMINED
 
 MACRO_FROM = 3
 """An answer that was sent on so many tickets is a macro."""
+
+IMPORTED = "imported"
+"""Before the id of an imported macro in a reply's `source`."""
 
 NEARNESS = BY_HAND_NEAR
 """How fast an answer's evidence grows with the similarity of its ticket: as a citation's does."""
@@ -104,6 +106,8 @@ class ReplyModel:
         Below this probability no reply is suggested.
     shown : int
         Most similar tickets.
+    macros : tuple of str or None
+        Of each text the id of the imported macro that it is; empty where none was imported.
     """
 
     answers: Answers
@@ -112,6 +116,7 @@ class ReplyModel:
     fits: np.ndarray
     least: float
     shown: int
+    macros: tuple[str | None, ...] = ()
 
     def suggest(self, asked: Asked) -> tuple[list[list[dict[str, Any]]], list[dict[str, Any] | None]]:
         """For each ticket the similar ones, the likeliest first, and a reply or None."""
@@ -159,13 +164,12 @@ class ReplyModel:
 
     def _visible(self, asked: Asked) -> np.ndarray:
         """Which answers were known by then, are of other tickets, and in the ticket's language; shape (n, e)."""
-        seen, language = self._earlier.seen(asked), self.answers.language
-        for row, said in enumerate(asked.languages):
-            if said and said != UNDETERMINED:
-                seen[row] &= (language == said) | (language == "")
-        return seen
+        return np.asarray(self._earlier.seen(asked) & alike_in_language(asked.languages, self.answers.language))
 
     def _said(self, near: np.ndarray, text: int, probability: float) -> dict[str, Any]:
+        imported = self.macros[text] if self.macros else None
+        if imported is not None:
+            return {"text": self.texts[text], "source": f"{IMPORTED}:{imported}", "probability": probability}
         sent = np.flatnonzero((self.answers.text == text) & (near >= 0))
         nearest = self.answers.ticket[sent[near[sent].argmax()]]
         kind = "macro" if len(sent) >= MACRO_FROM else "ticket"
@@ -181,7 +185,7 @@ class ReplyModel:
         return {
             "ticket": [str(t) for t in a.ticket], "text": a.text, "known": a.known, "vectors": a.vectors,
             "language": [str(name) for name in a.language], "texts": list(self.texts), "alike": self.alike.tolist(),
-            "fits": self.fits.tolist(), "least": self.least, "shown": self.shown,
+            "fits": self.fits.tolist(), "least": self.least, "shown": self.shown, "macros": list(self.macros),
         }  # fmt: skip
 
     @classmethod
@@ -190,7 +194,8 @@ class ReplyModel:
         ticket, language = (np.array(state[name], dtype=object) for name in ("ticket", "language"))
         answers = Answers(ticket, state["text"], state["known"], language, state["vectors"])
         alike, fits = (np.array(state[name], dtype=np.float64) for name in ("alike", "fits"))
-        return cls(answers, tuple(state["texts"]), alike, fits, float(state["least"]), int(state["shown"]))
+        texts, macros = tuple(state["texts"]), tuple(state["macros"])
+        return cls(answers, texts, alike, fits, float(state["least"]), int(state["shown"]), macros)
 
 
 def as_reply(
@@ -227,6 +232,12 @@ def as_reply(
     if len(words) < _FEWEST_WORDS:
         return None
     return said if len(words) <= _MOST_WORDS else _beginning(said)
+
+
+def beyond_greeting(text: str) -> str:
+    """A cleaned text without its greeting."""
+    greeting = _GREETING.match(text)
+    return text[greeting.end() :].strip() if greeting else text.strip()
 
 
 def names_of(called: Iterable[str | None], *, ordinary: Collection[str] = ()) -> Names:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.sources.raw import Summary
 
 app = typer.Typer(
-    help="Read a helpdesk's records into RAW_DIR: tickets, events, outcomes, articles.", no_args_is_help=True
+    help="Read a helpdesk's records into RAW_DIR: tickets, events, outcomes, articles, macros.", no_args_is_help=True
 )
 
 _SHOWN = 10
@@ -154,6 +154,37 @@ def articles(
     _finish(summary, out, max_refused)
 
 
+@app.command()
+def macros(
+    files: Annotated[
+        Files, typer.Argument(metavar="FILE...", help="CSV, JSONL or Parquet, gzipped or not: one row per macro.")
+    ],
+    out: OutDir,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", metavar="MAPPING.yaml", help="Which column is what.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="These are all the macros: those not among them leave RAW_DIR.")
+    ] = False,
+    max_refused: Annotated[
+        float,
+        typer.Option("--max-refused", min=0.0, max=1.0, help="Share of refused ones above which the exit code is 1."),
+    ] = 0.01,
+) -> None:
+    """Import a helpdesk's macros: a suggested reply that was sent by one says which.
+
+    A macro that is there already is replaced by what it says now. Exit codes: 0 done; 1 more macros refused than
+    --max-refused (the rest is imported); 2 usage or input error.
+    """
+    from pipeline.sources.macro_table import import_macros, load_macro_mapping
+
+    with_progress = Progress()
+    chosen = None if mapping is None else load_macro_mapping(mapping)
+    summary = import_macros(files, out, mapping=chosen, replace=replace, progress=with_progress)
+    with_progress.done()
+    _finish(summary, out, max_refused)
+
+
 @app.command(cls=ManyValues)
 def kitsune(
     out: OutDir,
@@ -238,9 +269,10 @@ def _finish(summary: Summary, out: Path, max_refused: float) -> None:
 def summary_lines(summary: Summary, out: Path) -> list[str]:
     """The summary of an import as it is printed."""
     refused = sum(summary.refused.values())
+    there = f"{out}: {summary.tickets:,} tickets, {summary.events:,} events, {summary.articles:,} articles"
     lines = [
         f"{summary.rows_in:,} rows read: {summary.came}, {refused:,} of them refused",
-        f"{out}: {summary.tickets:,} tickets, {summary.events:,} events, {summary.articles:,} articles",
+        there + (f", {summary.macros:,} macros" if summary.macros or summary.macros_in else ""),
     ]
     lines += [f"  refused as {code}: {count:,}" for code, count in summary.refused.items()]
     lines += [f"  {name.replace('_', ' ')}: {count:,}" for name, count in summary.notes.items()]

@@ -61,6 +61,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "articles.lost": (0, 0.9),
     "articles.passage_words": (10, 1_000),
     "articles.max_citations": (0, 1_000_000),
+    "articles.max_uncovered": (0, 1_000_000),
     "topic.min_examples": (1, 1_000_000),
     "topic.shown_candidates": (1, 1_000),
     "features.min_documents": (1, 1_000_000),

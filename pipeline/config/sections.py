@@ -109,6 +109,7 @@ class Articles:
     lost: float = 0.02
     passage_words: int = 90
     max_citations: int = 5_000
+    max_uncovered: int = 10_000
     reply: float = 0.6
     max_answers: int = 10_000
     auto_answer: float | None = 0.9

@@ -93,12 +93,13 @@ def _reply_matches(data: Data, definition: Definition) -> pd.DataFrame:
 
 
 def _reply_links(data: Data, definition: Definition) -> pd.DataFrame:
+    """What replies link: the article's id, or the name in the link where the knowledge base has no such article."""
     if data.articles is None or data.articles.empty:
         return no_answers(data)
     slugs = dict(zip(data.articles["slug"], data.articles["article_id"], strict=True))
     cited = linked(data.tickets, data.events, definition)
-    cited = cited[cited["slug"].isin(list(slugs))]
-    return pd.DataFrame({"row": cited["row"], "value": cited["slug"].map(slugs), "known_at": cited["occurred_at"]})
+    value = cited["slug"].map(slugs).fillna(cited["slug"])
+    return pd.DataFrame({"row": cited["row"], "value": value, "known_at": cited["occurred_at"]})
 
 
 def linked(tickets: pd.DataFrame, events: pd.DataFrame, definition: Definition) -> pd.DataFrame:

@@ -23,16 +23,18 @@ class Part:
     ----------
     tickets, events, articles : DataFrame
         By their schemas; personal data redacted.
+    macros : DataFrame
+        By the schema MACROS.
     rejects : DataFrame
         `source`, `code`, `ticket_id` of refused records.
     outcomes : dict
         Outcome definitions as written.
     record : dict
         What import.json says of this import.
-    rows : {'tickets', 'events', 'articles'}
+    rows : {'tickets', 'events', 'articles', 'macros'}
         What its records are: `rejects` holds refused ones of these.
-    all_articles : bool
-        Whether these are all the articles there are: others leave RAW_DIR.
+    all_articles, all_macros : bool
+        Whether these are all the articles, or macros, there are: others leave RAW_DIR.
     repeats : {'reject', 'skip'}
         Whether a ticket that is already there is refused as a copy, or the same ticket once more (an event log that has
         grown, pages of an API that overlap).
@@ -44,14 +46,16 @@ class Part:
     rejects: pd.DataFrame = field(default_factory=no_rejects)
     outcomes: dict[str, Any] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
-    rows: Literal["tickets", "events", "articles"] = "tickets"
+    rows: Literal["tickets", "events", "articles", "macros"] = "tickets"
     repeats: str = "reject"
     all_articles: bool = False
+    macros: pd.DataFrame = field(default_factory=lambda: schema.empty("macros"))
+    all_macros: bool = False
 
     @property
     def came(self) -> int:
         """How many of these it brought, refused ones included."""
-        brought = {"tickets": self.tickets, "events": self.events, "articles": self.articles}
+        brought = {n: getattr(self, n) for n in ("tickets", "events", "articles", "macros")}
         return len(brought[self.rows]) + len(self.rejects)
 
 
@@ -67,8 +71,10 @@ class Summary:
         Tickets that this import brought, refused ones included, and what lies in RAW_DIR after it.
     events_in : int
         Events that an import of events brought, refused ones included; 0 for any other.
-    articles_in : int
-        The same of an import of articles.
+    articles_in, macros_in : int
+        The same of an import of articles, or of macros.
+    macros : int
+        Macros that lie in RAW_DIR after it.
     refused : dict of str to int
         Refused tickets (or events) by code.
     notes : dict of str to int
@@ -93,10 +99,14 @@ class Summary:
     redefined: tuple[str, ...] = ()
     events_in: int = 0
     articles_in: int = 0
+    macros_in: int = 0
+    macros: int = 0
 
     @property
     def came(self) -> str:
         """What came in, and how many, in words."""
+        if self.macros_in:
+            return f"{self.macros_in:,} macros"
         if self.articles_in:
             return f"{self.articles_in:,} articles"
         return f"{self.events_in:,} events" if self.events_in else f"{self.tickets_in:,} tickets"
@@ -104,4 +114,4 @@ class Summary:
     @property
     def refused_share(self) -> float:
         """Refused among what came in, in [0, 1]."""
-        return sum(self.refused.values()) / max(self.tickets_in, self.events_in, self.articles_in, 1)
+        return sum(self.refused.values()) / max(self.tickets_in, self.events_in, self.articles_in, self.macros_in, 1)

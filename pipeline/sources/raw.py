@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pipeline.history.definitions import Definition, parse_definitions, source_c
 from pipeline.history.events import merge_events
 from pipeline.history.outcomes import check_values, derive, outside_levels
 from pipeline.sources.part import Part, Summary
-from pipeline.sources.raw_files import FRAMES, RECORD, REJECTS, finish, locked, prior_record, record, write
+from pipeline.sources.raw_files import FRAMES, MACROS, RECORD, REJECTS, finish, locked, prior_record, record, write
 from pipeline.tickets import files, schema
 from pipeline.tickets.schema import FIELD_PREFIX
 
@@ -44,10 +44,11 @@ NEEDED = {
     "events": ("ticket_id", "kind"),
     "outcomes": ("ticket_id", "outcome"),
     "articles": ("article_id",),
+    "macros": ("macro_id", "text"),
 }
 """Columns without which a file isn't this frame."""
 
-_NOT_NOTES = ("rows_in", "tickets_in", "events_in", "articles_in", "refused")
+_NOT_NOTES = ("rows_in", "tickets_in", "events_in", "articles_in", "macros_in", "refused")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Raw:
 
     Attributes
     ----------
-    tickets, events, outcomes, articles : DataFrame
+    tickets, events, outcomes, articles, macros : DataFrame
         By their schemas; tickets have `fields.NAME` columns too.
     outcomes_as_written : dict
         The outcome definitions of all imports, later ones winning, as YAML values.
@@ -70,6 +71,7 @@ class Raw:
     articles: pd.DataFrame
     outcomes_as_written: dict[str, Any]
     imports: list[dict[str, Any]]
+    macros: pd.DataFrame = field(default_factory=lambda: schema.empty("macros"))
 
     @property
     def definitions(self) -> dict[str, Definition]:
@@ -94,9 +96,10 @@ def load_raw(folder: Path) -> Raw:
     """
     finish(folder)
     said = record(folder)
-    for name in FRAMES:
+    there = (*FRAMES, *(["macros"] if (folder / MACROS).exists() else []))
+    for name in there:
         _check_frame(folder / f"{name}.parquet", name)
-    frames = {name: schema.conform(files.read_parquet(folder / f"{name}.parquet"), name) for name in FRAMES}
+    frames = {name: schema.conform(files.read_parquet(folder / f"{name}.parquet"), name) for name in there}
     return Raw(**frames, outcomes_as_written=said["outcomes"], imports=said["imports"])
 
 
@@ -120,7 +123,8 @@ def kept_still(folder: Path) -> Iterator[dict[str, Any]]:
 def contents_hash(folder: Path) -> str:
     """First 16 hexadecimal digits of the SHA-256 of what a RAW_DIR holds: another import gives another."""
     digest = hashlib.sha256()
-    for name in (RECORD, *(f"{frame}.parquet" for frame in FRAMES)):
+    macros = [MACROS] if (folder / MACROS).exists() else []
+    for name in (RECORD, *(f"{frame}.parquet" for frame in FRAMES), *macros):
         with (folder / name).open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]
@@ -246,6 +250,8 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
     before = old.articles.iloc[:0] if part.all_articles else old.articles
     both = pd.concat([before, part.articles], ignore_index=True)
     articles = schema.conform(both.drop_duplicates("article_id", keep="last", ignore_index=True), "articles")
+    macros = pd.concat([old.macros.iloc[: 0 if part.all_macros else None], part.macros], ignore_index=True)
+    macros = schema.conform(macros.drop_duplicates("macro_id", keep="last", ignore_index=True), "macros")
     written = merged(prior["outcomes"], part.outcomes)
     where = str(part.record.get("mapping_file", RECORD))
     definitions = parse_definitions(written, where, error=MappingError)
@@ -262,6 +268,8 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
         tickets=len(tickets),
         events=len(events),
         articles=len(articles),
+        macros_in=part.came if part.rows == "macros" else 0,
+        macros=len(macros),
         refused=_counted(rejects["code"]),
         notes=_notes(counts),
         outside_levels=outside_levels(tickets, events, definitions),
@@ -274,6 +282,8 @@ def _add(folder: Path, part: Part, prior: dict[str, Any]) -> Summary:
         | {"counts": counts | {f"{part.rows}_in": part.came, "refused": summary.refused}}
     )
     frames = {"tickets": tickets, "events": events, "outcomes": outcomes, "articles": articles}
+    if len(macros) or len(old.macros):
+        frames["macros"] = macros
     write(folder, frames, rejects, {"imports": [*prior["imports"], said], "outcomes": written})
     return summary
 

@@ -17,9 +17,11 @@ from pipeline.errors import InputError, OutputError
 from pipeline.tickets import files
 
 FRAMES = ("tickets", "events", "outcomes", "articles")
+MACROS = "macros.parquet"
+"""Only where macros were imported."""
 RECORD = "import.json"
 REJECTS = "rejects.jsonl"
-_FILES = (*(f"{name}.parquet" for name in FRAMES), REJECTS, RECORD)
+_FILES = (*(f"{name}.parquet" for name in FRAMES), MACROS, REJECTS, RECORD)
 _READY, _NEXT = ".ready", ".next"
 
 

@@ -101,7 +101,13 @@ EVENTS: tuple[Column, ...] = (
 OUTCOMES: tuple[Column, ...] = (
     Column("ticket_id", "string", "the ticket whose outcome it is", "later", required=True),
     Column("outcome", "string", "topic, queue, priority, escalated or article", "later", required=True),
-    Column("value", "string", "label; for `escalated` 0 or 1; for `article` an article_id", "later", required=True),
+    Column(
+        "value",
+        "string",
+        "label; for `escalated` 0 or 1; for `article` an article_id, or the name in a link that no article has",
+        "later",
+        required=True,
+    ),
     Column("known_at", "time", "when it was known; null where the source has no times", "later"),
 )
 
@@ -113,6 +119,13 @@ ARTICLES: tuple[Column, ...] = (
     Column("language", "string", "ISO 639-1 code", "at creation"),
     Column("product", "string", "what it is about, as the source names it", "at creation"),
     Column("text", "string", "the page as the source holds it (HTML kept)", "at creation"),
+)
+
+MACROS: tuple[Column, ...] = (
+    Column("macro_id", "string", "the helpdesk's own id, unique", "at creation", required=True),
+    Column("title", "string", "what agents see in their list", "at creation"),
+    Column("language", "string", "ISO 639-1 code", "at creation"),
+    Column("text", "string", "what it sends (HTML and places to fill in kept)", "at creation"),
 )
 
 SCORED: tuple[Column, ...] = (
@@ -154,6 +167,7 @@ FRAMES: dict[str, tuple[Column, ...]] = {
     "events": EVENTS,
     "outcomes": OUTCOMES,
     "articles": ARTICLES,
+    "macros": MACROS,
     "scored": SCORED,
 }
 

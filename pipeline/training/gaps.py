@@ -83,7 +83,8 @@ def gaps_among(
     assert model is not None  # nobody asks a scorer without articles
     spoken = parsed["text"].notna().to_numpy(bool) & scored["error"].isna().to_numpy(bool)
     parsed, scored = (frame[spoken].reset_index(drop=True) for frame in (parsed, scored))
-    cited = facts.outcomes.loc[(facts.outcomes["outcome"] == "article").to_numpy(bool), "ticket_id"]
+    named = facts.outcomes[(facts.outcomes["outcome"] == "article").to_numpy(bool)]
+    cited = named.loc[named["value"].isin(list(model.index.ids)).to_numpy(bool), "ticket_id"]
     likeliest = np.array([row[0]["probability"] if row else 0.0 for row in scored["articles"]])
     lacks = np.flatnonzero((likeliest < below) & ~parsed["ticket_id"].isin(cited).to_numpy(bool))
     topics = [t if isinstance(t, str) else None for t in scored["topic"]]

@@ -37,7 +37,7 @@ RAW_PREFIX = "raw."
 HISTORY = ("tickets", "events", "amounts", "links")
 """Parts of a history, each a file of the prepared folder."""
 
-KNOWLEDGE = ("articles", "citations", "answers", "returns", "dismissed")
+KNOWLEDGE = ("articles", "citations", "answers", "returns", "dismissed", "macros")
 """What suggestions are learned from, each a file of the prepared folder."""
 
 DESCRIPTION_ID = "\x1fdescription:"
@@ -70,6 +70,8 @@ class Prepared:
         `history.answers.came_back`, likewise.
     dismissed : DataFrame
         As `citations`: articles that people said don't answer the ticket.
+    macros : DataFrame
+        By the schema MACROS.
     """
 
     frame: pd.DataFrame
@@ -80,6 +82,7 @@ class Prepared:
     answers: pd.DataFrame = field(default_factory=lambda: settling_answers(empty("tickets"), empty("events"), cut=None))
     returns: pd.DataFrame = field(default_factory=lambda: empty("outcomes")[["ticket_id", "value"]])
     dismissed: pd.DataFrame = field(default_factory=lambda: empty("outcomes")[["ticket_id", "value", "known_at"]])
+    macros: pd.DataFrame = field(default_factory=lambda: empty("macros"))
 
     def as_of(self, params: Params) -> AsOf | None:
         """What is looked at in the history."""
@@ -206,6 +209,7 @@ def prepare_raw(
         settling_answers(raw.tickets, raw.events, cut=test_from),
         came_back(raw.tickets, raw.events, customers=params.history, cut=test_from),
         told.dismissed,
+        raw.macros,
     )
     made = Prepared(frame, about, None, *knowledge)
     if "escalated" not in found or not dated:

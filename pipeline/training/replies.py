@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.articles.earlier import Asked
+from pipeline.articles.macros import macros_of, sent_by
 from pipeline.articles.model import ticket_vectors
 from pipeline.articles.replies import SURENESS, Answers, ReplyModel, as_reply, names_of, same_text, small_words
 from pipeline.calibration import sigmoid
@@ -52,10 +53,13 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     A reply is taken for right if what settled its ticket is what settles this one: the same article was cited on both;
     where too few tickets have a cited article, both have the same topic.
     """
-    answers, texts = _answers(prepared, featurized, params)
+    answers, texts, macros = _answers(prepared, featurized, params)
     say(f"replies: {len(answers.ticket):,} answers that settled a ticket, {len(texts):,} different ones")
-    settings = params.articles
-    model = ReplyModel(answers, texts, np.zeros(2), np.zeros(len(SURENESS) + 1), settings.reply, settings.shown)
+    if len(prepared.macros):
+        sent = len({macro for macro in macros if macro is not None})
+        say(f"replies: {sent:,} of {len(prepared.macros):,} imported macros were sent")
+    settings, none = params.articles, np.zeros(len(SURENESS) + 1)
+    model = ReplyModel(answers, texts, np.zeros(2), none, settings.reply, settings.shown, macros)
     most = 0
     for what, matter in _matters(prepared):
         rows = np.flatnonzero([bool(m) for m in matter])[-_MOST_ROWS:]
@@ -76,37 +80,60 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     return Made(None, f"no replies: {most} tickets to learn from, {FEWEST} are needed", {})
 
 
-def _answers(prepared: Prepared, featurized: Featurized, params: Params) -> tuple[Answers, tuple[str, ...]]:
-    """The newest answers of tickets that are there, by text; the same text of the same language once."""
+Texts = tuple[str, ...]
+
+
+def _answers(
+    prepared: Prepared, featurized: Featurized, params: Params
+) -> tuple[Answers, Texts, tuple[str | None, ...]]:
+    """The newest answers of tickets that are there, by text, and the macro of each text.
+
+    The same text of the same language stands there once, and so does the same macro.
+    """
     found, frame = prepared.answers, prepared.frame
     place = pd.Index(frame["ticket_id"]).get_indexer(pd.Index(found["ticket_id"]))
     known = moments(found["known_at"])
     order = np.argsort(known, kind="stable")
     order = order[place[order] >= 0][-params.articles.max_answers :] if params.articles.max_answers else order[:0]
-    said = _sendable(found.iloc[order], objects(frame["customer_id"])[place[order]].tolist())
-    good = np.array([text is not None for text in said], dtype=bool)
-    order, texts = order[good], [text for text in said if text is not None]
+    both = _sendable(found.iloc[order], objects(frame["customer_id"])[place[order]].tolist(), prepared.macros)
+    good = np.array([text is not None for text, _ in both], dtype=bool)
+    order, sent = order[good], [(text, macro) for text, macro in both if text is not None]
     rows = place[order].astype(np.int64)
     language = np.array([name or "" for name in objects(frame["language"])[rows].tolist()], dtype=object)
     first: dict[tuple[str, str], int] = {}
-    own = [first.setdefault((name, same_text(t)), len(first)) for name, t in zip(language, texts, strict=True)]
-    kept: dict[int, str] = {}
-    for number, text in zip(own, texts, strict=True):
-        kept.setdefault(number, text)  # as it was sent first
+    keys = [(name, f"\x1f{macro}" if macro else same_text(t)) for name, (t, macro) in zip(language, sent, strict=True)]
+    own = [first.setdefault(key, len(first)) for key in keys]
+    kept: dict[int, tuple[str, str | None]] = {}
+    for number, one in zip(own, sent, strict=True):
+        kept.setdefault(number, one)  # as it was sent first
     by_text = np.argsort(own, kind="stable")
     ids = objects(frame["ticket_id"])[rows]
     vectors = ticket_vectors(featurized.blocks)[rows[by_text]]
     sorted_ = (ids[by_text], np.array(own, dtype=np.int64)[by_text], known[order][by_text], language[by_text])
-    return Answers(*sorted_, vectors), tuple(kept.values())
+    texts = tuple(text for text, _ in kept.values())
+    return Answers(*sorted_, vectors), texts, tuple(m for _, m in kept.values()) if len(prepared.macros) else ()
 
 
-def _sendable(answers: pd.DataFrame, customers: list[str | None]) -> list[str | None]:
-    """Each answer as it may be sent to somebody else, in which neither its customer nor any agent is named."""
+def _sendable(
+    answers: pd.DataFrame, customers: list[str | None], imported: pd.DataFrame
+) -> list[tuple[str | None, str | None]]:
+    """Each answer as it may be sent to somebody else, and the macro that it is.
+
+    Neither its customer nor any agent is named in it; of a macro it is what the helpdesk holds.
+    """
     texts = objects(answers["text"]).tolist()
     ordinary = small_words(texts)
     agents = names_of(objects(answers["actor"]).tolist(), ordinary=ordinary)
-    both = zip(texts, customers, strict=True)
-    return [as_reply(text, agents=agents, customer=customer, ordinary=ordinary) for text, customer in both]
+    rows = zip(objects(imported["macro_id"]).tolist(), objects(imported["text"]).tolist(), strict=True)
+    macros = macros_of(rows, agents=agents, ordinary=ordinary)
+    found: list[tuple[str | None, str | None]] = []
+    for text, customer in zip(texts, customers, strict=True):
+        macro = sent_by(text, macros)
+        if macro is not None:
+            found.append((macro.text, macro.macro_id))
+        else:
+            found.append((as_reply(text, agents=agents, customer=customer, ordinary=ordinary), None))
+    return found
 
 
 def _matters(prepared: Prepared) -> list[tuple[str, list[frozenset[str]]]]:

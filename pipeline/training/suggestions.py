@@ -17,13 +17,13 @@ from pipeline.articles.model import (
     MEASURES,
     ArticleModel,
     Citations,
-    sureness,
     ticket_vectors,
 )
 from pipeline.articles.ranker import Ranker, Seen, by_article
 from pipeline.calibration import logit
 from pipeline.config import Params
 from pipeline.history.log import moments
+from pipeline.training import none_fits
 from pipeline.training.featurize import Featurized, encoded
 from pipeline.training.gates import Verdict, articles_gate
 from pipeline.training.metrics import calibration_error, listing_points
@@ -82,7 +82,8 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     ranker = Ranker.of_content(np.array([weights[name] for name in MEASURES if name in weights]))
     stays = _stays(prepared, index)
     sure = np.inf if settings.auto_answer is None else settings.auto_answer
-    model = ArticleModel(index, citations, ranker, np.zeros(0), 0.0, settings.shown, stays, sure)
+    beside = none_fits.uncovered(prepared, frozenset(index.ids), vectors, settings.max_uncovered)
+    model = ArticleModel(index, citations, ranker, np.zeros(0), 0.0, settings.shown, stays, sure, beside)
     asked = np.unique(rows)
     most = max(FEWEST, min(_MOST_ROWS, _MOST_CELLS // max(len(index), 1)))
     learned = asked[int(len(asked) * UNSEEN) :][-most:]
@@ -92,8 +93,12 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     right = np.zeros((len(learned), len(index)), dtype=bool)
     among = np.isin(rows, learned)
     right[np.searchsorted(learned, rows[among]), places[among]] = True
-    as_asked = prepared.frame.iloc[learned].drop(columns="as_of", errors="ignore")
-    seen = model.look(Asked.of(as_asked, vectors[learned], product=settings.product))
+
+    def asked_of(rows: np.ndarray) -> Asked:
+        as_asked = prepared.frame.iloc[rows].drop(columns="as_of", errors="ignore")
+        return Asked.of(as_asked, vectors[rows], product=settings.product)
+
+    seen = model.look(asked_of(learned))
     held = np.arange(len(learned)) >= int(len(learned) * (1 - HELD_OUT))
     older = Ranker.fit(seen.rows(~held), right[~held])
     judged, truth = seen.rows(held), right[held]
@@ -101,10 +106,12 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     older = _calibrated(older, older.probabilities(evidence), truth, params.seed)
     likely = older.probabilities(evidence)
     gate = articles_gate(truth, likely, _popular(judged), params.gates, params.seed)
-    fits, least, told = _fits(older, judged, truth, settings.lost, params.seed)
-    figures = ranking_figures(truth, likely) | {"ROC-AUC of “none fits”": told, "tickets": float(len(truth))}
+    latest = asked_of(learned[held])
+    without = asked_of(none_fits.uncited(prepared, beside, int(latest.at.min()), len(truth) // 2))
+    told = none_fits.learn(replace(model, ranker=older), latest, truth, without, lost=settings.lost, seed=params.seed)
+    figures = ranking_figures(truth, likely) | told.figures | {"tickets": float(len(truth))}
     ranker = replace(Ranker.fit(seen, right), slope=older.slope, shift=older.shift)
-    final = replace(model, ranker=ranker, fits=fits, least=least)
+    final = replace(model, ranker=ranker, fits=told.weights, least=told.least)
     return Made(final, gate, "", figures, asked)
 
 
@@ -173,30 +180,3 @@ def _calibrated(ranker: Ranker, share: np.ndarray, right: np.ndarray, seed: int)
     fitted = LogisticRegression(C=1e3, random_state=seed).fit(logit(said[said > 0])[:, None], true[said > 0])
     slope = float(fitted.coef_[0, 0])
     return replace(ranker, slope=slope, shift=float(fitted.intercept_[0])) if slope > 0 else ranker
-
-
-def _fits(ranker: Ranker, seen: Seen, right: np.ndarray, lost: float, seed: int) -> tuple[np.ndarray, float, float]:
-    """Weights that tell tickets whose articles were taken out from the others, the threshold, and the area under ROC.
-
-    The area is of predictions by models that hadn't seen either form of the ticket.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    parts = []
-    for one in (seen, seen._replace(allowed=seen.allowed & ~right)):
-        evidence = ranker.evidence(one)
-        parts.append(sureness(one, evidence, ranker.probabilities(evidence)))
-    x, y = np.vstack(parts), np.repeat([1, 0], len(right))
-    groups = np.tile(np.arange(len(right)), 2)
-    model = make_pipeline(StandardScaler(), LogisticRegression(random_state=seed))
-    guess = cross_val_predict(model, x, y, groups=groups, cv=GroupKFold(5), method="predict_proba")[:, 1]
-    model.fit(x, y)
-    scaler, linear = model[0], model[1]
-    weights = linear.coef_[0] / scaler.scale_
-    constant = float(linear.intercept_[0] - weights @ scaler.mean_)
-    least = float(np.quantile(guess[: len(right)], lost))
-    return np.append(weights, constant), least, float(roc_auc_score(y, guess))

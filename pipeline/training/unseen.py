@@ -74,8 +74,12 @@ def unseen(
     looked_so = turned(raw.tickets, raw.events, definitions.get("escalated"))
     labelled = attach(raw.tickets, outcomes, cut=None, turned=looked_so).frame
     known = labelled[_columns(labelled, LABEL_PREFIX)].notna().any(axis=1).to_numpy()
-    cited = labelled["ticket_id"].isin(outcomes.loc[outcomes["outcome"] == "article", "ticket_id"]).to_numpy()
-    if scorers[0].models.articles is not None:
+    said = outcomes[(outcomes["outcome"] == "article").to_numpy(bool)]
+    model = scorers[0].models.articles
+    if model is not None:  # what was cited and isn't there any more, no suggestion can be held against
+        said = said[said["value"].isin(list(model.index.ids)).to_numpy(bool)]
+    cited = labelled["ticket_id"].isin(said["ticket_id"]).to_numpy()
+    if model is not None:
         known = known | cited
     hashes = np.array([id_hash(str(i)) for i in raw.tickets["ticket_id"]])
     learned = np.isin(hashes, sorted(scorers[0].about["trained"]["ids"]))

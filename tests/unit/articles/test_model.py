@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from made_articles import articles, directions, index
 
+from pipeline.articles.around import Uncovered
 from pipeline.articles.earlier import Asked
 from pipeline.articles.index import ArticleIndex
-from pipeline.articles.model import ArticleModel, Citations, likeliest
+from pipeline.articles.model import SURENESS, ArticleModel, Citations, likeliest
 from pipeline.articles.ranker import Ranker
 from pipeline.history.log import DAY, NEVER
 
@@ -96,10 +97,37 @@ def test_a_ticket_without_words_gets_none(text: str) -> None:
 
 
 def test_none_fits_is_an_answer() -> None:
-    weights = np.array([0.0, 0.0, 0.0, 10.0, 0.0, -5.0])  # as near as the best passage is
-    unsure = model([], fits=weights, least=0.5)
+    unsure = model([], fits=weighed(-5.0, passage=10.0), least=0.5)  # as near as the best passage is
     assert unsure.suggest(asked("the moon is out")) == [[]]
     assert ids(unsure.suggest(asked("my mail")))[0] == "mail"
+
+
+def around(rows: list[tuple[str, int, bool, str]]) -> Uncovered:
+    """Tickets that nothing in the index answered: when, whether an article was cited that is gone, and the language."""
+    found = [np.array([row[i] for row in rows], dtype=kind) for i, kind in enumerate((object, np.int64, bool, str))]
+    return Uncovered(*found, directions(["print it"] * len(rows)))
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_where_earlier_tickets_like_it_had_no_article_of_the_index_none_fits(gone: bool) -> None:
+    share, weight, constant = ("gone 24", -10.0, 5.0) if gone else ("cited 24", 10.0, -5.0)
+    known = [("T1", "print", 90 * DAY, "print"), ("T2", "mail", 90 * DAY, "mail")]
+    many = around([(f"U{i}", 91 * DAY, gone, "en") for i in range(5)])
+    unsure = model(known, fits=weighed(constant, **{share: weight}), least=0.5)
+    assert ids(unsure.suggest(asked("print")))[0] == "print"
+    unsure = replace(unsure, uncovered=many)
+    assert unsure.suggest(asked("print")) == [[]]
+    assert ids(unsure.suggest(asked("my mail")))[0] == "mail"
+    assert ids(unsure.suggest(asked("print", at=91 * DAY)))[0] == "print", "nobody knew by then"
+    assert unsure.suggest(asked("print", name="U1")) == [[]], "its own is left out, the others are there"
+    assert ids(unsure.suggest(asked("print", language="de")))[0] == "de", "they are in another language"
+    again = ArticleModel.from_state(unsure.state())
+    assert again.suggest(asked("print")) == [[]] and ids(again.suggest(asked("my mail")))[0] == "mail"
+
+
+def weighed(constant: float, **weights: float) -> np.ndarray:
+    """`ArticleModel.fits`, by name."""
+    return np.array([*(weights.get(name, 0.0) for name in SURENESS), constant])
 
 
 def test_a_suggestion_says_what_it_is_and_why() -> None:
@@ -140,6 +168,6 @@ def test_an_empty_knowledge_base_suggests_nothing() -> None:
 
 
 def test_what_was_stored_is_read_again() -> None:
-    made = model([("T1", "print", 90 * DAY, "print")], fits=np.ones(6), least=0.1)
+    made = model([("T1", "print", 90 * DAY, "print")], fits=np.ones(len(SURENESS) + 1), least=0.1)
     again = ArticleModel.from_state(made.state())
     assert again.suggest(asked("print my mail")) == made.suggest(asked("print my mail"))

@@ -117,3 +117,16 @@ def test_a_wrong_call_ends_with_2_and_says_what_to_do(
     assert named in printed.err
     assert "Traceback" not in printed.err
     assert not (folder / "raw" / "tickets.parquet").exists()
+
+
+def test_macros_are_imported_and_too_many_refused_ones_end_with_1(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "macros.csv").write_text("macro_id,text\na,Press reset\nb,\n", "utf-8")
+    assert run(monkeypatch, "import", "macros", folder / "macros.csv", "--out", folder / "raw") == 1
+    out, err = capsys.readouterr()
+    assert "2 rows read: 2 macros, 1 of them refused" in out and "0 articles, 1 macros" in out
+    assert "too many macros were refused" in err and "Press" not in out + err
+    command = ("import", "macros", folder / "macros.csv", "--out", folder / "raw", "--max-refused", "0.5")
+    assert run(monkeypatch, *command) == 0
+    assert run(monkeypatch, "import", "macros", folder / "away.csv", "--out", folder / "raw") == 2

@@ -186,6 +186,7 @@ class TestReplies:
         assert list(zip(frame["ticket_id"], frame["value"], frame["known_at"], strict=True)) == [
             ("a", "1", at(3)),
             ("a", "2", at(3)),
+            ("a", "unknown", at(5)),
         ]
         assert derive(tickets, events, parse_definitions({"article": raw}, "t")).empty
 

@@ -12,11 +12,12 @@ from pipeline.history.definitions import _FORM_KEYS, parse_definitions
 from pipeline.sources.article_files import parse_article_mapping
 from pipeline.sources.event_mapping import _KEYS as _EVENT_KEYS
 from pipeline.sources.event_mapping import parse_event_mapping
+from pipeline.sources.macro_table import parse_macro_mapping
 from pipeline.sources.mapping import _KEYS, parse_mapping
 from pipeline.sources.mapping_values import WORDS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "import.md"
-BLOCKS = re.findall(r"```yaml( params| events| articles)?\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
+BLOCKS = re.findall(r"```yaml( params| events| articles| macros)?\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
 
 
 @pytest.mark.parametrize(("kind", "block"), BLOCKS)
@@ -26,6 +27,8 @@ def test_every_block_of_yaml_is_a_mapping_or_settings(kind: str, block: str) -> 
         assert parse_event_mapping(raw, where="docs/import.md")
     elif kind == " articles":
         assert parse_article_mapping(raw, where="docs/import.md")
+    elif kind == " macros":
+        assert parse_macro_mapping(raw, where="docs/import.md")
     elif kind:
         assert parse_definitions(raw["outcomes"], "docs/import.md")
     else:

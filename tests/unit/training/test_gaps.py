@@ -68,6 +68,8 @@ def test_a_ticket_on_which_an_article_was_cited_is_no_gap(found: Gaps) -> None:
     raw = desk()
     everything = replace(raw, tickets=raw.tickets.assign(**{"fields.cited": "mail"}))
     assert gaps(everything, scorer(), below=0.5, say=str).lacking == 0
+    elsewhere = replace(raw, tickets=raw.tickets.assign(**{"fields.cited": "an article that was deleted"}))
+    assert gaps(elsewhere, scorer(), below=0.5, say=str).lacking >= found.lacking
     assert gaps(raw, scorer(), below=0.0, say=str).lacking < found.lacking
 
 

@@ -93,6 +93,24 @@ def test_every_reply_was_written_by_somebody(learned: tuple[Prepared, Scorer]) -
         assert reply is None or reply["text"].casefold() in written
 
 
+def test_an_answer_sent_by_an_imported_macro_is_that_macro(tmp_path: Path) -> None:
+    rows = [
+        ("m1", "Hi {{name}}, open the outbox and press the button to send it."),
+        ("m2", "Nobody ever sent this text here."),
+    ]
+    prepared = replace(desk(400), macros=conform(pd.DataFrame(rows, columns=["macro_id", "text"]), "macros"))
+    prepared.save(tmp_path / "prepared")
+    prepared, said = Prepared.load(tmp_path / "prepared"), list[str]()
+    blocks = featurize(prepared, PARAMS, say=quiet)
+    trained = train("article", prepared, blocks, PARAMS, say=said.append)
+    assert "replies: 1 of 2 imported macros were sent" in said
+    assemble(prepared, blocks, {"article": trained}, PARAMS).save(tmp_path / "scorer")
+    found = Scorer.load(tmp_path / "scorer").score(later(prepared))
+    by_hand, imported, _ = found["reply"]
+    assert (imported["source"], imported["text"]) == ("imported:m1", "Open the outbox and press the button to send it.")
+    assert by_hand["source"].startswith("macro:t")
+
+
 def test_an_answer_in_which_an_agent_or_its_customer_is_named_is_never_suggested() -> None:
     prepared = desk(400)
     people = prepared.frame["ticket_id"].map(lambda i: f"ann_{i}")

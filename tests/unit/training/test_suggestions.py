@@ -75,7 +75,9 @@ def test_what_was_cited_is_learned_and_judged_on_the_latest_tickets() -> None:
     found, _ = made(desk(400))
     assert found.gate is not None and found.gate.passed
     assert found.figures["recall@1"] > 0.9 and found.figures["tickets"] == pytest.approx(90, abs=2)
-    assert 0 <= found.figures["ECE"] < 0.1 and 0.5 < found.figures["ROC-AUC of “none fits”"] <= 1
+    assert 0 <= found.figures["ECE"] < 0.1
+    told = {name: value for name, value in found.figures.items() if name.startswith("ROC-AUC of “none fits”")}
+    assert len(told) == 2 and all(0.5 < value <= 1 for value in told.values()), "nothing was settled without an article"
 
 
 def test_an_article_that_was_dismissed_on_tickets_like_this_one_falls_behind_another() -> None:
