@@ -149,13 +149,17 @@ class ArticleModel:
         return np.asarray(sigmoid(told @ self.fits[:-1] + self.fits[-1]))
 
     def around(self, asked: Asked, seen: Seen) -> Around:
-        """What earlier tickets like these were answered by."""
+        """What earlier tickets like these were answered by; an article of another product is as good as gone."""
         cited = np.where(seen.for_it, seen.near, -1.0)
         known, earlier = self.uncovered, self._uncovered
-        if known is None or earlier is None:
-            return Around(cited, np.zeros((len(cited), 0)), np.zeros(0, dtype=bool))
-        visible = earlier.seen(asked) & alike_in_language(asked.languages, known.language)
-        return Around(cited, np.where(visible, earlier.similarity(asked), -1.0), known.gone)
+        found = Around(cited, np.zeros((len(cited), 0)), np.zeros(0, dtype=bool))
+        if known is not None and earlier is not None:
+            visible = earlier.seen(asked) & alike_in_language(asked.languages, known.language)
+            found = Around(cited, np.where(visible, earlier.similarity(asked), -1.0), known.gone)
+        if not any(asked.products):
+            return found
+        elsewhere = self.index.fitting(asked.languages) & ~seen.allowed  # a translation is another matter
+        return found.deleted(elsewhere[:, seen.cited] & seen.for_it)
 
     def explain(
         self, asked: Asked, suggested: Sequence[list[dict[str, Any]]], *, words: int, tickets: int
@@ -257,7 +261,7 @@ def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray, around: Aroun
     """`SURENESS` of n tickets, shape (n, 15)."""
     rows = np.arange(len(evidence))
     best = evidence.argmax(axis=1)
-    top = np.sort(likely, axis=1)[:, -2:]
+    top = np.partition(likely, max(likely.shape[1] - 2, 0), axis=1)[:, -2:]
     lead = top[:, -1] - (top[:, 0] if top.shape[1] > 1 else 0.0)
     highest = evidence[rows, best]
     total = highest + np.log(np.exp(np.maximum(evidence - highest[:, None], -700.0)).sum(axis=1))

@@ -125,6 +125,16 @@ def test_where_earlier_tickets_like_it_had_no_article_of_the_index_none_fits(gon
     assert again.suggest(asked("print")) == [[]] and ids(again.suggest(asked("my mail")))[0] == "mail"
 
 
+def test_where_what_helped_is_about_another_product_none_fits() -> None:
+    often = [(f"T{i}", "print", 90 * DAY, "print") for i in range(5)]
+    named = ArticleIndex.build(articles(product=["A", "B", None, "A"]), directions, words=90)
+    unsure = replace(model(often), index=named, fits=weighed(5.0, **{"gone 24": -10.0}), least=0.5)
+    about = dict(zip(named.ids, named.products, strict=True))["print"]
+    for product, fits in ((about, True), (None, True), ("no such", True), ("B" if about == "A" else "A", False)):
+        (found,) = unsure.suggest(asked("print")._replace(products=[product]))
+        assert bool(found) is fits
+
+
 def weighed(constant: float, **weights: float) -> np.ndarray:
     """`ArticleModel.fits`, by name."""
     return np.array([*(weights.get(name, 0.0) for name in SURENESS), constant])
