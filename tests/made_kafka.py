@@ -74,13 +74,20 @@ class MockKafka:
 
     def records(self, topic: str) -> list[tuple[int, str, bytes, dict[str, bytes]]]:
         """All records of a topic (partition, key, value, headers), by a client that isn't the package's."""
-        from confluent_kafka import Consumer, TopicPartition
+        from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-        reader = Consumer({"bootstrap.servers": self.address, "group.id": "reader", "auto.offset.reset": "earliest"})
-        partitions = reader.list_topics(topic, timeout=5).topics[topic].partitions
-        reader.assign([TopicPartition(topic, number, 0) for number in partitions])
+        first = {"auto.offset.reset": "earliest", "enable.partition.eof": True}
+        reader = Consumer({"bootstrap.servers": self.address, "group.id": "reader", **first})
+        left = set(reader.list_topics(topic, timeout=30).topics[topic].partitions)
+        reader.assign([TopicPartition(topic, number, 0) for number in left])
         found = []
-        while (record := reader.poll(0.5)) is not None:
+        while left:
+            record = reader.poll(60)
+            assert record is not None, f"the mock of Kafka shows no end of {left}"
+            if (error := record.error()) is not None:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                left.discard(record.partition())
+                continue
             key = (record.key() or b"").decode()
             found.append((record.partition(), key, record.value(), dict(record.headers() or [])))
         reader.close()
