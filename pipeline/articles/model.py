@@ -210,7 +210,7 @@ class ArticleModel:
         """Logarithm of each article's share of the late citations, shape (n, m)."""
         known = self.citations
         age = np.where(before & (at != NEVER), (at - known.known[None]) / HALF_LIFE, 0.0)
-        weight = np.where(before, 0.5**age, 0.0)
+        weight = np.where(before, np.exp2(-age), 0.0)
         counts = by_article(weight, known.article, len(self.index)) + _PRIOR
         return np.asarray(np.log(counts / counts.sum(axis=1, keepdims=True)))
 
@@ -261,14 +261,15 @@ def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray, around: Aroun
     """`SURENESS` of n tickets, shape (n, 15)."""
     rows = np.arange(len(evidence))
     best = evidence.argmax(axis=1)
-    top = np.partition(likely, max(likely.shape[1] - 2, 0), axis=1)[:, -2:]
-    lead = top[:, -1] - (top[:, 0] if top.shape[1] > 1 else 0.0)
+    first_two = np.array(likeliest(likely, 2), dtype=np.int64).reshape(len(rows), min(2, likely.shape[1]))
+    top = np.take_along_axis(likely, first_two, axis=1)
+    lead = top[:, 0] - (top[:, 1] if top.shape[1] > 1 else 0.0)
     highest = evidence[rows, best]
     total = highest + np.log(np.exp(np.maximum(evidence - highest[:, None], -700.0)).sum(axis=1))
     total = np.where(highest > EXCLUDED, total, -50.0)
     first = seen.content[rows, best]
     meaning = first[:, 0] if first.shape[1] == len(MEASURES) else np.zeros(len(rows))
-    return np.column_stack([total, top[:, -1], lead, meaning, first[:, -2], around.shares()])
+    return np.column_stack([total, top[:, 0], lead, meaning, first[:, -2], around.shares()])
 
 
 def _uncovered_state(known: Uncovered | None) -> State:
