@@ -60,6 +60,7 @@ def page(results: dict[str, Result]) -> str:
     parts = [HEAD, quality(rows), short(rows), parts_of_tests(rows), promised(kept)]
     parts += [by_period(kept), evaluated(rows + kept)]
     parts += [speed(results["speed"]) if "speed" in results else ""]
+    parts += [history(results["history"]) if "history" in results else ""]
     parts += [knowledge(results["knowledge"]) if "knowledge" in results else ""]
     parts += [doors(results[name]) for name in ("service", "stream") if name in results]
     parts += [faults(results["faults"]) if "faults" in results else ""]
@@ -169,6 +170,18 @@ def by_period(results: list[Result]) -> str:
     ]
     head = ["### Month by month; fifths where there are no dates", ""]
     return "\n".join(head + table(["data", "part", "routed", "wrong", "share wrong"], body)) + "\n"
+
+
+def history(result: Result) -> str:
+    """The ratios of the history and its store."""
+    head = [
+        "## The history and its store",
+        "",
+        "Ratios, each measured in alternation with its baseline, in one run on one machine, on the incident log.",
+        f"{result['machine']}, measured {result['measured']} by `python benchmarks/history.py`.",
+        "",
+    ]
+    return "\n".join(head + ratios(result)) + "\n"
 
 
 def speed(result: Result) -> str:
