@@ -13,9 +13,9 @@ import pandas as pd
 import yaml
 
 from pipeline.errors import InputError
+from pipeline.sources.mapped_table import good_and_refused, mapped_records
 from pipeline.sources.mapping_values import (
     Words,
-    check_columns,
     known_keys,
     name_of,
     names_of,
@@ -23,13 +23,11 @@ from pipeline.sources.mapping_values import (
     words_of,
     wrong,
 )
-from pipeline.sources.nested import with_inner
 from pipeline.sources.part import Part, Summary
 from pipeline.sources.raw import add, prior_record
-from pipeline.sources.rows import Columns, IdsSeen, as_articles, file_names
+from pipeline.sources.rows import IdsSeen, as_articles, file_names
 from pipeline.tickets import schema
 from pipeline.tickets.clean import plain
-from pipeline.tickets.files import read_records
 
 TEXTS = ("article_id", "title", "text", "slug", "url", "language", "product")
 STATES, SIGHTS = ("published", "draft", "archived"), ("public", "internal")
@@ -154,19 +152,10 @@ class _Reader:
 
     def table(self, path: Path, name: str, progress: Callable[[str, int], None] | None) -> None:
         """All articles of a table."""
-        wanted = self.mapping.needed()
-        for records in read_records(path, encoding=self.mapping.encoding):
-            wide = with_inner(records, wanted)
-            good = wide[wide["error"].isna().to_numpy(bool)]
-            if len(good):
-                check_columns(wanted, wide.columns, mapping=self.mapping.where or "no --mapping", where=name)
-            columns = Columns(wide, self.mapping.missing)
-            made = {key: columns(self.mapping.columns.get(key)) for key in TEXTS}
-            source = pd.Series([f"{name}:row-{n}" for n in wide.index], index=wide.index, dtype="str")
-            state, sight = columns(self.mapping.state.column), columns(self.mapping.visibility.column)
-            self._take(pd.DataFrame(made).assign(state=state, visibility=sight, source=source, error=wide["error"]))
-            if progress is not None and len(records):
-                progress(name, int(records.index[-1]))
+        words = {"state": self.mapping.state.column, "visibility": self.mapping.visibility.column}
+        columns = {key: self.mapping.columns.get(key) for key in TEXTS} | words
+        for records in mapped_records(path, name, self.mapping, columns, progress):
+            self._take(records)
 
     def pages(self, place: Path, progress: Callable[[str, int], None] | None) -> None:
         """A page, or all pages below a folder."""
@@ -178,18 +167,10 @@ class _Reader:
 
     def _take(self, records: pd.DataFrame) -> None:
         self.rows += len(records)
-        codes = records["error"].copy()
-        readable = codes.isna().to_numpy(bool)
-        ids = pd.Series(None, index=records.index, dtype="str")
-        ids[readable] = self.seen.codes(records["article_id"][readable])
-        codes = codes.where(codes.notna(), ids)
         wordless = records["title"].isna() & records["text"].isna()
-        codes = codes.mask(codes.isna() & wordless, "no_text")
-        bad = codes.notna().to_numpy(bool)
-        hidden = self._hidden(records[~bad])
-        self.refused.append(pd.DataFrame({"source": records["source"], "code": codes, "ticket_id": None})[bad])
-        kept = records[~bad][~hidden]
-        self.parts.append(as_articles(kept))
+        good, refused = good_and_refused(records, "article_id", self.seen, wordless)
+        self.refused.append(refused)
+        self.parts.append(as_articles(good[~self._hidden(good)]))
 
     def _hidden(self, records: pd.DataFrame) -> Any:
         """Which articles customers mustn't see; what nobody can tell isn't shown."""

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import InputError
+from pipeline.sources.mapped_table import good_and_refused, mapped_records
 from pipeline.sources.mapping_values import (
     Words,
-    check_columns,
     known_keys,
     name_of,
     names_of,
@@ -21,12 +21,10 @@ from pipeline.sources.mapping_values import (
     words_of,
     wrong,
 )
-from pipeline.sources.nested import with_inner
 from pipeline.sources.part import Part, Summary
 from pipeline.sources.raw import add, prior_record
-from pipeline.sources.rows import Columns, IdsSeen, file_names, redacted
+from pipeline.sources.rows import IdsSeen, file_names, redacted
 from pipeline.tickets import schema
-from pipeline.tickets.files import read_records
 from pipeline.tickets.language import normalise
 
 TEXTS = ("macro_id", "title", "text", "language")
@@ -136,28 +134,14 @@ class _Reader:
 
     def table(self, path: Path, name: str, progress: Callable[[str, int], None] | None) -> None:
         """All macros of a table."""
-        wanted = self.mapping.needed()
-        for records in read_records(path, encoding=self.mapping.encoding):
-            wide = with_inner(records, wanted)
-            if wide["error"].isna().any():
-                check_columns(wanted, wide.columns, mapping=self.mapping.where or "no --mapping", where=name)
-            columns = Columns(wide, self.mapping.missing)
-            made = pd.DataFrame({key: columns(self.mapping.columns.get(key)) for key in TEXTS})
-            source = pd.Series([f"{name}:row-{n}" for n in wide.index], index=wide.index, dtype="str")
-            self._take(made.assign(state=columns(self.mapping.state.column), source=source, error=wide["error"]))
-            if progress is not None and len(records):
-                progress(name, int(records.index[-1]))
+        columns = {key: self.mapping.columns.get(key) for key in TEXTS} | {"state": self.mapping.state.column}
+        for records in mapped_records(path, name, self.mapping, columns, progress):
+            self._take(records)
 
     def _take(self, records: pd.DataFrame) -> None:
         self.rows += len(records)
-        readable = records["error"].isna().to_numpy(bool)
-        ids = pd.Series(None, index=records.index, dtype="str")
-        ids[readable] = self.seen.codes(records["macro_id"][readable])
-        codes = records["error"].where(~readable, ids)
-        codes = codes.mask(codes.isna() & records["text"].isna(), "no_text")
-        bad = codes.notna().to_numpy(bool)
-        self.refused.append(pd.DataFrame({"source": records["source"], "code": codes, "ticket_id": None})[bad])
-        good = records[~bad]
+        good, refused = good_and_refused(records, "macro_id", self.seen, records["text"].isna())
+        self.refused.append(refused)
         state = good["state"].map(self.mapping.state.levels) if self.mapping.state.levels else good["state"]
         off = (state != "active").fillna(True).to_numpy(bool) & good["state"].notna().to_numpy(bool)
         self.counts["macros_left_out_not_active"] += int(off.sum())
