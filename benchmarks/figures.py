@@ -59,9 +59,7 @@ def page(results: dict[str, Result]) -> str:
     kept = [results[n] for n in PROMISES if n in results]
     parts = [HEAD, quality(rows), short(rows), parts_of_tests(rows), promised(kept)]
     parts += [by_period(kept), evaluated(rows + kept)]
-    parts += [speed(results["speed"]) if "speed" in results else ""]
-    parts += [history(results["history"]) if "history" in results else ""]
-    parts += [knowledge(results["knowledge"]) if "knowledge" in results else ""]
+    parts += [timed(results[name]) for name in TIMED if name in results]
     parts += [doors(results[name]) for name in ("service", "stream") if name in results]
     parts += [faults(results["faults"]) if "faults" in results else ""]
     parts += [durations(rows + kept), conditions(rows + kept)]
@@ -172,42 +170,28 @@ def by_period(results: list[Result]) -> str:
     return "\n".join(head + table(["data", "part", "routed", "wrong", "share wrong"], body)) + "\n"
 
 
-def history(result: Result) -> str:
-    """The ratios of the history and its store."""
-    head = [
-        "## The history and its store",
-        "",
-        "Ratios, each measured in alternation with its baseline, in one run on one machine, on the incident log.",
-        f"{result['machine']}, measured {result['measured']} by `python benchmarks/history.py`.",
-        "",
-    ]
-    return "\n".join(head + ratios(result)) + "\n"
+ALONGSIDE = "Ratios, each measured in alternation with its baseline, in one run on one machine"
+
+TIMED = {
+    "speed": ("Speed", [f"{ALONGSIDE}; the cache of", "embeddings is empty."]),
+    "history": ("The history and its store", [f"{ALONGSIDE}, on the incident log."]),
+    "knowledge": (
+        "A large knowledge base",
+        [
+            "Articles and tickets are made up, from seeds (synthetic); encoder on. Ratios, in one run on one machine;",
+            "scoring is measured in alternation with the same scorer without articles and replies. The cache of",
+            "embeddings is empty but for *encoded anew*.",
+        ],
+    ),
+}
+"""By kind of result: the headline, and how its ratios were measured."""
 
 
-def speed(result: Result) -> str:
-    """The ratios of speed."""
-    head = [
-        "## Speed",
-        "",
-        "Ratios of medians, each measured in alternation with its baseline, in one run on one machine; the cache of",
-        f"embeddings is empty. {result['machine']}, measured {result['measured']} by `python benchmarks/speed.py`.",
-        "",
-    ]
-    return "\n".join(head + ratios(result)) + "\n"
-
-
-def knowledge(result: Result) -> str:
-    """The ratios of a large knowledge base."""
-    head = [
-        "## A large knowledge base",
-        "",
-        "Articles and tickets are made up, from seeds (synthetic); encoder on. Ratios, in one run on one machine;",
-        "scoring is measured in alternation with the same scorer without articles and replies. The cache of embeddings",
-        f"is empty but for *encoded anew*. {result['machine']}, measured {result['measured']} by",
-        "`python benchmarks/knowledge.py`.",
-        "",
-    ]
-    return "\n".join(head + ratios(result)) + "\n"
+def timed(result: Result) -> str:
+    """Ratios of speed and memory."""
+    title, how = TIMED[result["kind"]]
+    told = f"{result['machine']}, measured {result['measured']} by `python benchmarks/{result['kind']}.py`."
+    return "\n".join([f"## {title}", "", *how, told, "", *ratios(result)]) + "\n"
 
 
 def ratios(result: Result) -> list[str]:
