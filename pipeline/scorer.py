@@ -34,7 +34,7 @@ from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
 from pipeline.tickets.schema import schema_hash
 
-FORMAT = 7
+FORMAT = 8
 """Raised when stored parts come to mean something else, so that an older scorer is refused and not misread."""
 
 CHECKED_LIBRARIES = ("sklearn", "numpy")

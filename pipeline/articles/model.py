@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from pipeline.articles.around import SHARES, Around, Uncovered
 from pipeline.articles.earlier import Asked, Earlier, alike_in_language
+from pipeline.articles.habit import Habit, no_habit
 from pipeline.articles.index import ArticleIndex
 from pipeline.articles.ranker import NEVER as EXCLUDED
 from pipeline.articles.ranker import Ranker, Seen, by_article
@@ -20,9 +21,12 @@ from pipeline.calibration import sigmoid
 from pipeline.features.build import Blocks
 from pipeline.history.log import DAY, NEVER
 
-MEASURES = ("passage", "article", "words", "popular")
-"""What an article is measured by: cosine of its best passage and of its mean, ln(1 + BM25) of its best passage, and how
-often it was cited lately. Without an encoder, the last two."""
+MEASURES = ("passage", "article", "words", "popular", "habit")
+"""What an article is measured by: cosine of its best passage and of its mean, ln(1 + BM25) of its best passage, how
+often it was cited lately, and what a classifier says that learned which article is cited on such tickets. Without
+citations to learn from, the first four; without an encoder, `WITHOUT_ENCODER`."""
+
+WITHOUT_ENCODER = ("words", "popular")
 
 BY_HAND = {"passage": 8.0, "article": 7.1, "words": 0.83, "popular": 0.0}
 BY_HAND_WORDS = {"words": 3.4, "popular": 0.0}
@@ -89,6 +93,8 @@ class ArticleModel:
         From this probability on the first suggestion is an auto-answer candidate; infinite: never.
     uncovered : Uncovered or None
         Earlier tickets that nothing in the index answered.
+    habit : Habit or None
+        Which article is cited on tickets of such meaning.
     """
 
     index: ArticleIndex
@@ -100,6 +106,7 @@ class ArticleModel:
     stays: np.ndarray = field(default_factory=lambda: np.zeros(0))
     sure: float = np.inf
     uncovered: Uncovered | None = field(default=None, repr=False)
+    habit: Habit | None = field(default=None, repr=False)
 
     def look(self, asked: Asked) -> Seen:
         """What the ranking goes by."""
@@ -110,6 +117,8 @@ class ArticleModel:
         if self.index.vectors.shape[1] and not sp.issparse(asked.vectors):
             meaning = self.index.best(self.index.meanings(asked.vectors))
             measures = [meaning, np.asarray(asked.vectors @ self.index.centres.T), *measures]
+            if self.habit is not None:
+                measures.append(self.habit.says(asked.vectors, len(self.index)))
         content = np.stack(measures, axis=-1, dtype=np.float64)
         allowed = self.index.fitting(asked.languages, asked.products)
         return Seen(content, near, before, known.article, allowed, known.weight)
@@ -218,7 +227,8 @@ class ArticleModel:
         """What is stored."""
         known = self.citations
         weight = np.ones(len(known.article)) if known.weight is None else known.weight
-        return self.index.state() | self.ranker.state() | _uncovered_state(self.uncovered) | {
+        habit = no_habit() if self.habit is None else self.habit.state()
+        return self.index.state() | self.ranker.state() | _uncovered_state(self.uncovered) | habit | {
             "cited_ticket": [str(t) for t in known.ticket], "cited_article": known.article, "cited_known": known.known,
             "cited_vectors": known.vectors, "cited_weight": weight, "fits": self.fits.tolist(), "least": self.least,
             "shown": self.shown, "stays": self.stays, "sure": None if self.sure == np.inf else self.sure,
@@ -234,7 +244,7 @@ class ArticleModel:
         return cls(
             ArticleIndex.from_state(state), known, Ranker.from_state(state), np.array(state["fits"], dtype=np.float64),
             float(state["least"]), int(state["shown"]), state["stays"],
-            np.inf if state["sure"] is None else float(state["sure"]), _uncovered_from(state),
+            np.inf if state["sure"] is None else float(state["sure"]), _uncovered_from(state), Habit.from_state(state),
         )  # fmt: skip
 
 
@@ -268,8 +278,9 @@ def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray, around: Aroun
     total = highest + np.log(np.exp(np.maximum(evidence - highest[:, None], -700.0)).sum(axis=1))
     total = np.where(highest > EXCLUDED, total, -50.0)
     first = seen.content[rows, best]
-    meaning = first[:, 0] if first.shape[1] == len(MEASURES) else np.zeros(len(rows))
-    return np.column_stack([total, top[:, 0], lead, meaning, first[:, -2], around.shares()])
+    names = MEASURES[: first.shape[1]] if first.shape[1] > len(WITHOUT_ENCODER) else WITHOUT_ENCODER
+    passage = first[:, 0] if names[0] == "passage" else np.zeros(len(rows))
+    return np.column_stack([total, top[:, 0], lead, passage, first[:, names.index("words")], around.shares()])
 
 
 def _uncovered_state(known: Uncovered | None) -> State:

@@ -3,7 +3,7 @@
 The evidence for an article is a sum, as in a kernel estimate: one term for every earlier ticket on which it was cited,
 that falls off exponentially with the distance of that ticket, and one for what the article itself says; the article's
 own words count once more on top. Dismissals on tickets like this one, in the same measure, leave of it its share of
-what is said for and against the article. The probability is the evidence's share. Seven or eleven weights are learned
+what is said for and against the article. The probability is the evidence's share. Seven to thirteen weights are learned
 by maximum likelihood from the tickets with a known article, each seeing only what had been cited before it was asked
 (docs/decisions/0010-articles.md).
 """

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from pipeline.articles.earlier import Asked
+from pipeline.articles.habit import FLOOR, Habit
 from pipeline.articles.index import ArticleIndex
 from pipeline.articles.model import (
     BY_HAND,
@@ -22,7 +24,7 @@ from pipeline.articles.model import (
 from pipeline.articles.ranker import Ranker, Seen, by_article
 from pipeline.calibration import logit
 from pipeline.config import Params
-from pipeline.history.log import moments
+from pipeline.history.log import NEVER, moments
 from pipeline.training import none_fits
 from pipeline.training.featurize import Featurized, encoded
 from pipeline.training.gates import Verdict, articles_gate
@@ -40,6 +42,9 @@ FEWEST_ANSWERED = 20
 
 UNSEEN = 0.1
 """Share of these tickets, the earliest, that nothing is learned from: hardly anything had been cited by then."""
+
+HABITS = 4
+"""So often a habit is learned anew over the tickets before the held-out ones, each time from what was cited by then."""
 
 _MOST_ROWS, _MOST_CELLS = 2_000, 5_000_000
 
@@ -74,7 +79,8 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     encode = None if encoder is None else lambda texts: encoded(encoder, texts, params, say, what="passages")
     index = ArticleIndex.build(prepared.articles, encode, words=settings.passage_words)
     say(f"articles: {len(index):,} in {len(index.passages):,} passages")
-    rows, places, _ = _cited(prepared, prepared.citations, index)
+    cited = _cited(prepared, prepared.citations, index)
+    rows, places, _ = cited
     vectors = ticket_vectors(featurized.blocks)
     ids = prepared.frame["ticket_id"].astype(str).to_numpy(dtype=object)
     citations = _citations(prepared, index, ids, vectors, params)
@@ -98,8 +104,15 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
         as_asked = prepared.frame.iloc[rows].drop(columns="as_of", errors="ignore")
         return Asked.of(as_asked, vectors[rows], product=settings.product)
 
-    seen = model.look(asked_of(learned))
-    held = np.arange(len(learned)) >= int(len(learned) * (1 - HELD_OUT))
+    begin = int(len(learned) * (1 - HELD_OUT))
+    held = np.arange(len(learned)) >= begin
+    looked = asked_of(learned)
+    seen, habit = model.look(looked), None
+    if index.vectors.shape[1] and not sp.issparse(vectors):
+        starts = [*np.linspace(0, begin, HABITS, endpoint=False).astype(int), begin]
+        habits = [_habit(vectors, cited, learned[at], looked.at[at], params.seed) for at in starts]
+        if (habit := habits[-1]) is not None:
+            seen = _as_said(seen, habits, starts, looked)
     older = Ranker.fit(seen.rows(~held), right[~held])
     judged, truth = seen.rows(held), right[held]
     evidence = older.evidence(judged)
@@ -108,10 +121,13 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     gate = articles_gate(truth, likely, _popular(judged), params.gates, params.seed)
     latest = asked_of(learned[held])
     without = asked_of(none_fits.uncited(prepared, beside, int(latest.at.min()), len(truth) // 2))
-    told = none_fits.learn(replace(model, ranker=older), latest, truth, without, lost=settings.lost, seed=params.seed)
+    before = replace(model, ranker=older, habit=habit)
+    told = none_fits.learn(before, latest, truth, without, lost=settings.lost, seed=params.seed)
     figures = ranking_figures(truth, likely) | told.figures | {"tickets": float(len(truth))}
     ranker = replace(Ranker.fit(seen, right), slope=older.slope, shift=older.shift)
-    final = replace(model, ranker=ranker, fits=told.weights, least=told.least)
+    if habit is not None:
+        habit = Habit.fit(vectors[rows], places, seed=params.seed)
+    final = replace(model, ranker=ranker, fits=told.weights, least=told.least, habit=habit)
     return Made(final, gate, "", figures, asked)
 
 
@@ -141,7 +157,10 @@ def _citations(prepared: Prepared, index: ArticleIndex, ids: np.ndarray, vectors
     return Citations(ids[rows], places[order], known[order], vectors[rows], weight[order])
 
 
-def _cited(prepared: Prepared, found: pd.DataFrame, index: ArticleIndex) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+_Cited = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _cited(prepared: Prepared, found: pd.DataFrame, index: ArticleIndex) -> _Cited:
     """Row of the frame, article and moment of each citation of an article that is still there, oldest first."""
     row = pd.Index(prepared.frame["ticket_id"]).get_indexer(pd.Index(found["ticket_id"]))
     place = np.array([index.place.get(str(v), -1) for v in found["value"]], dtype=np.int64)
@@ -149,6 +168,24 @@ def _cited(prepared: Prepared, found: pd.DataFrame, index: ArticleIndex) -> tupl
     good = np.flatnonzero((row >= 0) & (place >= 0))
     order = good[np.lexsort((place[good], row[good], known[good]))]
     return row[order].astype(np.int64), place[order], known[order]
+
+
+def _habit(vectors: np.ndarray, cited: _Cited, row: int, at: int, seed: int) -> Habit | None:
+    """What was cited by then on tickets before a row."""
+    rows, places, known = cited
+    by_then = (rows < row) & ((at == NEVER) | ((known != NEVER) & (known < at)))
+    return Habit.fit(vectors[rows[by_then]], places[by_then], seed=seed)
+
+
+def _as_said(seen: Seen, habits: list[Habit | None], starts: list[int], asked: Asked) -> Seen:
+    """One measure more: what each habit says of the tickets from its start on."""
+    size = seen.content.shape[1]
+    ends = [*starts[1:], len(asked.ids)]
+    said = [
+        np.full((end - start, size), np.log(FLOOR)) if habit is None else habit.says(asked.vectors[start:end], size)
+        for habit, start, end in zip(habits, starts, ends, strict=True)
+    ]
+    return seen._replace(content=np.concatenate([seen.content, np.vstack(said)[..., None]], axis=-1))
 
 
 def _stays(prepared: Prepared, index: ArticleIndex) -> np.ndarray:
