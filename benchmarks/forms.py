@@ -46,6 +46,8 @@ class Job:
         what else stands there in the place of its own.
     settings : dict
         Settings that win over those of `params`, by section.
+    refreshes : str or None
+        Name in `JOBS`: that one's scorer is refreshed with what was known at `test_from`, instead of a run.
     """
 
     source: str
@@ -57,6 +59,7 @@ class Job:
     only: str | None = None
     variants: str | None = None
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refreshes: str | None = None
 
 
 @dataclass(frozen=True)

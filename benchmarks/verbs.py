@@ -81,9 +81,16 @@ class Workshop:
         params = folder / "params.yaml"
         folder.mkdir(parents=True, exist_ok=True)
         params.write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), "utf-8")
-        command = ["run", "--raw", str(raw), "--scorer", str(folder / "scorer"), "--params", str(params)]
-        command += ["--test-from", job.test_from] if job.test_from else []
-        stamp = _hash(self._seconds_file(f"import-{job.source}").read_text("utf-8"), settings, job.test_from)
+        known = self._seconds_file(f"import-{job.source}").read_text("utf-8")
+        if job.refreshes is not None:
+            before = str(self.trained(job.refreshes))
+            command = ["articles", "refresh", str(raw), "--scorer", before, "--out", str(folder / "scorer")]
+            command += ["--until", str(job.test_from)]
+            known += self._seconds_file(f"run-{job.refreshes}").read_text("utf-8")
+        else:
+            command = ["run", "--raw", str(raw), "--scorer", str(folder / "scorer"), "--params", str(params)]
+            command += ["--test-from", job.test_from] if job.test_from else []
+        stamp = _hash(known, settings, job.test_from)
         self._step(f"run-{name}", stamp, folder / "scorer", command)
         return folder / "scorer"
 

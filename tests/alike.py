@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame, tolerance: float = 1e-9) -> None:
@@ -28,3 +30,16 @@ def close(a: Any, b: Any, tolerance: float) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         return (math.isnan(a) and math.isnan(b)) or abs(a - b) <= tolerance
     return bool(a == b)
+
+
+def same_parts(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Stored parts are equal bit by bit."""
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        theirs = other[name]
+        if sp.issparse(value):
+            assert value.shape == theirs.shape and (value != theirs).nnz == 0, name
+        elif isinstance(value, np.ndarray):
+            assert np.array_equal(value, theirs, equal_nan=value.dtype.kind == "f"), name
+        else:
+            assert value == theirs, name

@@ -9,11 +9,11 @@ import numpy as np
 from pipeline.artifact import State
 from pipeline.calibration import softmax
 
-FLOOR = 1e-4
+FLOOR = 1e-3
 """Added to every probability: an article that was never cited isn't impossible."""
 
 STRENGTH = 20.0
-"""Inverse of the ridge penalty: of those tried (5, 20, 60) the likeliest on the Thunderbird tickets of 2024."""
+"""Inverse of the ridge penalty: of those tried (5, 20, 60) the likeliest on Thunderbird tickets of late 2024."""
 
 MOST = 1_000
 """So many of the articles that are cited most are told apart."""

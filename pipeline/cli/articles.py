@@ -68,6 +68,56 @@ def gaps(
 
 
 @app.command()
+def refresh(
+    raw: _Raw,
+    scorer: Annotated[Path, typer.Option("--scorer", metavar="SCORER_DIR", help="The scorer made by `triage run`.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where the new one goes. [default: SCORER_DIR]")
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until", metavar="TIME", help="Nothing known from this moment on counts. ISO 8601, UTC without an offset."
+        ),
+    ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            "--ledger",
+            metavar="URL",
+            help="Take in what people said of suggestions, too: a ledger by its URL, or a path that ends in .db.",
+        ),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", metavar="PATH", help="A file whose bytes sign the scorer.")
+    ] = None,
+) -> None:
+    """Bring a scorer's articles, citations and answers up to RAW_DIR, without training.
+
+    Its models, weights and thresholds stay. Passages and tickets that were encoded before aren't encoded again.
+    """
+    from pipeline.artifact import check_target
+    from pipeline.scorer import Scorer
+    from pipeline.sources.raw import load_raw
+    from pipeline.tickets.times import read_moment
+    from pipeline.training.corrections import read_feedback
+    from pipeline.training.refresh import refresh as renew
+
+    target = out or scorer
+    check_target(target)
+    key = read_key(key_file)
+    moment = None if until is None else read_moment(until, "--until")
+    feedback = None if ledger is None else read_feedback(ledger)
+    made = renew(Scorer.load(scorer, key=key), load_raw(raw), until=moment, feedback=feedback, say=_say)
+    saved = made.scorer.save(target, key=key)
+    for what, (before, now) in made.counts.items():
+        typer.echo(f"{what}: {now:,}" if before == now else f"{what}: {before:,} → {now:,}")
+    if made.changes:
+        typer.echo("articles: " + ", ".join(f"{count:,} {what}" for what, count in made.changes.items()))
+    typer.echo(f"scorer {saved.version}: {target}")
+
+
+@app.command()
 def stale(raw: _Raw, params: _Params = None, json: _Json = None, out: _Out = None) -> None:
     """List articles cited less than before, cited but gone, never cited, and those after which customers come back."""
     from pipeline.pages.knowledge import Knowledge

@@ -55,8 +55,10 @@ def uncovered(prepared: Prepared, here: frozenset[str], vectors: np.ndarray, mos
     return Uncovered(objects(frame["ticket_id"])[row], known[order], away[order], language, vectors[row])
 
 
-def uncited(prepared: Prepared, known: Uncovered, since: int, most: int) -> np.ndarray:
+def uncited(prepared: Prepared, known: Uncovered | None, since: int, most: int) -> np.ndarray:
     """Rows of tickets that were settled without a citation, asked from `since` on: at most so many, spread evenly."""
+    if known is None:
+        return np.zeros(0, dtype=np.int64)
     row = pd.Index(prepared.frame["ticket_id"]).get_indexer(pd.Index(known.ticket[~known.gone]))
     late = np.sort(row[moments(prepared.frame["created_at"])[row] >= since])
     if len(late) <= most:

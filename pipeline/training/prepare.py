@@ -164,7 +164,7 @@ def prepare_raw(
             got="no created_at",
             do="leave it out, or map created_at",
         )
-    parsed = _ordered(parsed, dated)
+    parsed = ordered(parsed, dated=dated)
     looked_so = turned(raw.tickets, raw.events, definitions.get("escalated"))
     labelled = attach(parsed, outcomes, cut=test_from, turned=looked_so)
     frame = weigh(_with_descriptions(labelled.frame, params), told.tickets, params.ledger.correction_weight)
@@ -289,7 +289,8 @@ def _with_descriptions(frame: pd.DataFrame, params: Params) -> pd.DataFrame:
     return both.astype({c: frame[c].dtype for c in frame.columns})
 
 
-def _ordered(parsed: pd.DataFrame, dated: bool) -> pd.DataFrame:
+def ordered(parsed: pd.DataFrame, *, dated: bool) -> pd.DataFrame:
+    """Parsed tickets, oldest first; by a stable hash without times."""
     if dated:
         return parsed.sort_values(["created_at", "ticket_id"], kind="stable", na_position="first").reset_index(
             drop=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -53,13 +53,8 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     A reply is taken for right if what settled its ticket is what settles this one: the same article was cited on both;
     where too few tickets have a cited article, both have the same topic.
     """
-    answers, texts, macros = _answers(prepared, featurized, params)
-    say(f"replies: {len(answers.ticket):,} answers that settled a ticket, {len(texts):,} different ones")
-    if len(prepared.macros):
-        sent = len({macro for macro in macros if macro is not None})
-        say(f"replies: {sent:,} of {len(prepared.macros):,} imported macros were sent")
-    settings, none = params.articles, np.zeros(len(SURENESS) + 1)
-    model = ReplyModel(answers, texts, np.zeros(2), none, settings.reply, settings.shown, macros)
+    model = gathered(prepared, ticket_vectors(featurized.blocks), params, say=say)
+    answers, settings = model.answers, params.articles
     most = 0
     for what, matter in _matters(prepared):
         rows = np.flatnonzero([bool(m) for m in matter])[-_MOST_ROWS:]
@@ -80,12 +75,27 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     return Made(None, f"no replies: {most} tickets to learn from, {FEWEST} are needed", {})
 
 
+def gathered(prepared: Prepared, vectors: Any, params: Params, *, say: Callable[[str], None]) -> ReplyModel:
+    """The answers there are, with weights that know nothing.
+
+    Parameters
+    ----------
+    vectors : ndarray or csr_matrix, n rows
+        `ticket_vectors` of the prepared rows.
+    """
+    answers, texts, macros = _answers(prepared, vectors, params)
+    say(f"replies: {len(answers.ticket):,} answers that settled a ticket, {len(texts):,} different ones")
+    if len(prepared.macros):
+        sent = len({macro for macro in macros if macro is not None})
+        say(f"replies: {sent:,} of {len(prepared.macros):,} imported macros were sent")
+    settings, none = params.articles, np.zeros(len(SURENESS) + 1)
+    return ReplyModel(answers, texts, np.zeros(2), none, settings.reply, settings.shown, macros)
+
+
 Texts = tuple[str, ...]
 
 
-def _answers(
-    prepared: Prepared, featurized: Featurized, params: Params
-) -> tuple[Answers, Texts, tuple[str | None, ...]]:
+def _answers(prepared: Prepared, vectors: Any, params: Params) -> tuple[Answers, Texts, tuple[str | None, ...]]:
     """The newest answers of tickets that are there, by text, and the macro of each text.
 
     The same text of the same language stands there once, and so does the same macro.
@@ -108,10 +118,13 @@ def _answers(
         kept.setdefault(number, one)  # as it was sent first
     by_text = np.argsort(own, kind="stable")
     ids = objects(frame["ticket_id"])[rows]
-    vectors = ticket_vectors(featurized.blocks)[rows[by_text]]
     sorted_ = (ids[by_text], np.array(own, dtype=np.int64)[by_text], known[order][by_text], language[by_text])
     texts = tuple(text for text, _ in kept.values())
-    return Answers(*sorted_, vectors), texts, tuple(m for _, m in kept.values()) if len(prepared.macros) else ()
+    return (
+        Answers(*sorted_, vectors[rows[by_text]]),
+        texts,
+        tuple(m for _, m in kept.values()) if len(prepared.macros) else (),
+    )
 
 
 def _sendable(

@@ -24,6 +24,7 @@ from pipeline.articles.model import (
 from pipeline.articles.ranker import Ranker, Seen, by_article
 from pipeline.calibration import logit
 from pipeline.config import Params
+from pipeline.features.encoder import Encoder
 from pipeline.history.log import NEVER, moments
 from pipeline.training import none_fits
 from pipeline.training.featurize import Featurized, encoded
@@ -43,7 +44,7 @@ FEWEST_ANSWERED = 20
 UNSEEN = 0.1
 """Share of these tickets, the earliest, that nothing is learned from: hardly anything had been cited by then."""
 
-HABITS = 4
+HABITS = 8
 """So often a habit is learned anew over the tickets before the held-out ones, each time from what was cited by then."""
 
 _MOST_ROWS, _MOST_CELLS = 2_000, 5_000_000
@@ -74,22 +75,11 @@ class Made:
 
 def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Callable[[str], None]) -> Made:
     """Index the articles, learn the ranking, judge it on the latest tickets, learn it again from all."""
-    settings = params.articles
-    encoder = featurized.builder.encoder
-    encode = None if encoder is None else lambda texts: encoded(encoder, texts, params, say, what="passages")
-    index = ArticleIndex.build(prepared.articles, encode, words=settings.passage_words)
-    say(f"articles: {len(index):,} in {len(index.passages):,} passages")
+    settings, vectors = params.articles, ticket_vectors(featurized.blocks)
+    model = gathered(prepared, vectors, featurized.builder.encoder, params, say=say)
+    index = model.index
     cited = _cited(prepared, prepared.citations, index)
     rows, places, _ = cited
-    vectors = ticket_vectors(featurized.blocks)
-    ids = prepared.frame["ticket_id"].astype(str).to_numpy(dtype=object)
-    citations = _citations(prepared, index, ids, vectors, params)
-    weights = BY_HAND if index.vectors.shape[1] else BY_HAND_WORDS
-    ranker = Ranker.of_content(np.array([weights[name] for name in MEASURES if name in weights]))
-    stays = _stays(prepared, index)
-    sure = np.inf if settings.auto_answer is None else settings.auto_answer
-    beside = none_fits.uncovered(prepared, frozenset(index.ids), vectors, settings.max_uncovered)
-    model = ArticleModel(index, citations, ranker, np.zeros(0), 0.0, settings.shown, stays, sure, beside)
     asked = np.unique(rows)
     most = max(FEWEST, min(_MOST_ROWS, _MOST_CELLS // max(len(index), 1)))
     learned = asked[int(len(asked) * UNSEEN) :][-most:]
@@ -107,12 +97,7 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     begin = int(len(learned) * (1 - HELD_OUT))
     held = np.arange(len(learned)) >= begin
     looked = asked_of(learned)
-    seen, habit = model.look(looked), None
-    if index.vectors.shape[1] and not sp.issparse(vectors):
-        starts = [*np.linspace(0, begin, HABITS, endpoint=False).astype(int), begin]
-        habits = [_habit(vectors, cited, learned[at], looked.at[at], params.seed) for at in starts]
-        if (habit := habits[-1]) is not None:
-            seen = _as_said(seen, habits, starts, looked)
+    seen, habit = _seen(model, looked, vectors, cited, learned, begin, params.seed)
     older = Ranker.fit(seen.rows(~held), right[~held])
     judged, truth = seen.rows(held), right[held]
     evidence = older.evidence(judged)
@@ -120,15 +105,45 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     likely = older.probabilities(evidence)
     gate = articles_gate(truth, likely, _popular(judged), params.gates, params.seed)
     latest = asked_of(learned[held])
-    without = asked_of(none_fits.uncited(prepared, beside, int(latest.at.min()), len(truth) // 2))
+    without = asked_of(none_fits.uncited(prepared, model.uncovered, int(latest.at.min()), len(truth) // 2))
     before = replace(model, ranker=older, habit=habit)
     told = none_fits.learn(before, latest, truth, without, lost=settings.lost, seed=params.seed)
     figures = ranking_figures(truth, likely) | told.figures | {"tickets": float(len(truth))}
     ranker = replace(Ranker.fit(seen, right), slope=older.slope, shift=older.shift)
     if habit is not None:
-        habit = Habit.fit(vectors[rows], places, seed=params.seed)
+        habit = habit_of(prepared, vectors, index, seed=params.seed)
     final = replace(model, ranker=ranker, fits=told.weights, least=told.least, habit=habit)
     return Made(final, gate, "", figures, asked)
+
+
+def gathered(
+    prepared: Prepared, vectors: Any, encoder: Encoder | None, params: Params, *, say: Callable[[str], None]
+) -> ArticleModel:
+    """What there is to suggest and what helpers cited before, with weights given by hand.
+
+    Parameters
+    ----------
+    vectors : ndarray or csr_matrix, n rows
+        `ticket_vectors` of the prepared rows.
+    """
+    settings = params.articles
+    encode = None if encoder is None else lambda texts: encoded(encoder, texts, params, say, what="passages")
+    index = ArticleIndex.build(prepared.articles, encode, words=settings.passage_words)
+    say(f"articles: {len(index):,} in {len(index.passages):,} passages")
+    ids = prepared.frame["ticket_id"].astype(str).to_numpy(dtype=object)
+    citations = _citations(prepared, index, ids, vectors, params)
+    weights = BY_HAND if index.vectors.shape[1] else BY_HAND_WORDS
+    ranker = Ranker.of_content(np.array([weights[name] for name in MEASURES if name in weights]))
+    sure = np.inf if settings.auto_answer is None else settings.auto_answer
+    beside = none_fits.uncovered(prepared, frozenset(index.ids), vectors, settings.max_uncovered)
+    stays = _stays(prepared, index)
+    return ArticleModel(index, citations, ranker, np.zeros(0), 0.0, settings.shown, stays, sure, beside)
+
+
+def habit_of(prepared: Prepared, vectors: np.ndarray, index: ArticleIndex, *, seed: int) -> Habit | None:
+    """What all the citations teach."""
+    rows, places, _ = _cited(prepared, prepared.citations, index)
+    return Habit.fit(vectors[rows], places, seed=seed)
 
 
 def ranking_figures(right: np.ndarray, likely: np.ndarray) -> dict[str, float]:
@@ -177,15 +192,27 @@ def _habit(vectors: np.ndarray, cited: _Cited, row: int, at: int, seed: int) -> 
     return Habit.fit(vectors[rows[by_then]], places[by_then], seed=seed)
 
 
-def _as_said(seen: Seen, habits: list[Habit | None], starts: list[int], asked: Asked) -> Seen:
-    """One measure more: what each habit says of the tickets from its start on."""
-    size = seen.content.shape[1]
-    ends = [*starts[1:], len(asked.ids)]
+def _seen(
+    model: ArticleModel, looked: Asked, vectors: Any, cited: _Cited, learned: np.ndarray, begin: int, seed: int
+) -> tuple[Seen, Habit | None]:
+    """What is seen of the tickets to learn from, and the habit as it was when the held-out ones begin.
+
+    What a habit says of a ticket is learned from what was cited before it.
+    """
+    seen = model.look(looked)
+    if not model.index.vectors.shape[1] or sp.issparse(vectors):
+        return seen, None
+    starts = [*np.linspace(0, begin, HABITS, endpoint=False).astype(int), begin]
+    habits = [_habit(vectors, cited, learned[at], looked.at[at], seed) for at in starts]
+    if habits[-1] is None:
+        return seen, None
+    size, ends = len(model.index), [*starts[1:], len(learned)]
     said = [
-        np.full((end - start, size), np.log(FLOOR)) if habit is None else habit.says(asked.vectors[start:end], size)
-        for habit, start, end in zip(habits, starts, ends, strict=True)
+        np.full((end - start, size), np.log(FLOOR)) if one is None else one.says(looked.vectors[start:end], size)
+        for one, start, end in zip(habits, starts, ends, strict=True)
     ]
-    return seen._replace(content=np.concatenate([seen.content, np.vstack(said)[..., None]], axis=-1))
+    measures = np.concatenate([seen.content, np.vstack(said)[..., None]], axis=-1)
+    return seen._replace(content=measures), habits[-1]
 
 
 def _stays(prepared: Prepared, index: ArticleIndex) -> np.ndarray:

@@ -1,0 +1,175 @@
+"""A refreshed scorer knows what was cited and written since; with what it was trained on it stays as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from alike import same, same_parts
+from factories import tickets
+from made_articles import articles as pages
+from made_desk import Desk
+
+from pipeline.config import Encoder, Params
+from pipeline.errors import ConfigError, InputError
+from pipeline.scorer import Scorer
+from pipeline.sources.raw import Raw, load_raw
+from pipeline.tickets.schema import empty
+from pipeline.training.assemble import assemble, id_hash
+from pipeline.training.featurize import featurize
+from pipeline.training.prepare import prepare_raw
+from pipeline.training.refresh import refresh
+from pipeline.training.train import train
+
+PARAMS = replace(Params(), encoder=Encoder(name="static", cache=""))
+WORDS = {
+    "mail": ["inbox", "smtp", "folder", "send", "receive", "attachment", "message", "address"],
+    "print": ["paper", "toner", "jam", "tray", "ink", "scanner", "cartridge", "copies"],
+    "pass": ["account", "locked", "login", "reset", "token", "code", "username", "denied"],
+}
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+def desk(n: int, **changes: Any) -> Raw:
+    """Tickets whose words say which article was cited."""
+    draw = np.random.default_rng(0)
+    kinds = [list(WORDS)[i] for i in draw.permutation(np.arange(n) % 3)]
+    body = [" ".join([*draw.choice(WORDS[k], 5), f"case{draw.integers(1e9)}"]) for k in kinds]
+    rows = tickets(n, subject=None, body=body, language="en", fields_cited=kinds)
+    return replace(Raw(rows, empty("events"), empty("outcomes"), pages(), {"article": "cited"}, []), **changes)
+
+
+def trained(raw: Raw, params: Params = PARAMS, *, cut: pd.Timestamp | None = None) -> Scorer:
+    prepared = prepare_raw(raw, params, test_from=cut)
+    blocks = featurize(prepared, params, say=quiet)
+    return assemble(prepared, blocks, {"article": train("article", prepared, blocks, params, say=quiet)}, params)
+
+
+@pytest.fixture(scope="module")
+def raw() -> Raw:
+    return desk(600)
+
+
+@pytest.fixture(scope="module")
+def cut(raw: Raw) -> pd.Timestamp:
+    return pd.Timestamp(raw.tickets["created_at"].iloc[450])
+
+
+@pytest.fixture(scope="module")
+def scorer(raw: Raw, cut: pd.Timestamp) -> Scorer:
+    return trained(raw, cut=cut)
+
+
+@pytest.mark.parametrize("encoder", ["static", "none"])
+def test_with_what_it_was_trained_on_it_stays_as_it_was(raw: Raw, cut: pd.Timestamp, encoder: str) -> None:
+    first = trained(raw, replace(PARAMS, encoder=Encoder(name=encoder, cache="")), cut=cut)
+    again = refresh(first, raw, until=cut, say=quiet)
+    assert first.models.articles is not None and again.scorer.models.articles is not None
+    assert (first.models.articles.habit is not None) == (encoder == "static")
+    same_parts(first.models.articles.state(), again.scorer.models.articles.state())
+    assert all(before == now for before, now in again.counts.values()) and not any(again.changes.values())
+
+
+def test_the_replies_of_a_desk_stay_as_they_were_too(desk: Desk) -> None:
+    until = pd.Timestamp(desk.scorer.about["trained"]["cut"])
+    again = refresh(desk.scorer, load_raw(desk.raw_dir), until=until, say=quiet).scorer
+    assert desk.scorer.models.replies is not None and again.models.replies is not None
+    same_parts(desk.scorer.models.replies.state(), again.models.replies.state())
+    later = load_raw(desk.raw_dir).tickets.tail(20)
+    same(desk.scorer.score(later).drop(columns="scorer_version"), again.score(later).drop(columns="scorer_version"))
+
+
+def test_what_was_cited_since_counts(raw: Raw, scorer: Scorer) -> None:
+    made = refresh(scorer, raw, say=quiet)
+    assert made.counts["citations"] == (450, 600)
+    old, new = scorer.models.articles, made.scorer.models.articles
+    assert old is not None and new is not None
+    assert (new.ranker, new.least, new.fits.tolist()) == (old.ranker, old.least, old.fits.tolist())
+
+
+def test_helpers_who_cite_another_article_now_are_followed(raw: Raw, cut: pd.Timestamp, scorer: Scorer) -> None:
+    late = (raw.tickets["created_at"] >= cut).to_numpy()
+    mail = late & (raw.tickets["fields.cited"] == "mail").to_numpy(bool)
+    moved = raw.tickets.assign(**{"fields.cited": raw.tickets["fields.cited"].mask(mail, "print")})
+    day = raw.tickets["created_at"].max() + pd.Timedelta("1D")
+    new = tickets(
+        1, ticket_id=["new"], created_at=day, subject=None, body="smtp inbox folder send message case1", language="en"
+    )
+    before, after = (
+        {a["article_id"]: a["probability"] for a in one.score(new)["articles"].iloc[0]}
+        for one in (scorer, refresh(scorer, replace(raw, tickets=moved), say=quiet).scorer)
+    )
+    assert after["print"] > before.get("print", 0.0) + 0.1
+
+
+def test_articles_come_change_and_go(raw: Raw, scorer: Scorer) -> None:
+    known = raw.articles
+    more = known.iloc[:1].assign(article_id="new", title="A new article", text="It tells of the moon and its tides.")
+    changed = known.assign(text=[f"{known['text'].iloc[0]} And more of it.", *known["text"].iloc[1:]]).iloc[:-1]
+    made = refresh(scorer, replace(raw, articles=pd.concat([changed, more], ignore_index=True)), say=quiet)
+    assert made.changes == {"new": 1, "changed": 1, "gone": 1}
+    day = raw.tickets["created_at"].max() + pd.Timedelta("1D")
+    ticket = tickets(1, ticket_id=["n"], created_at=day, subject=None, body="inbox smtp folder", language="en")
+    gone = str(known["article_id"].iloc[-1])
+    assert gone not in {a["article_id"] for a in made.scorer.score(ticket)["articles"].iloc[0]}
+
+
+def test_nothing_known_later_counts(raw: Raw, cut: pd.Timestamp, scorer: Scorer) -> None:
+    until = cut + pd.Timedelta("10D")
+    early = replace(raw, tickets=raw.tickets[raw.tickets["created_at"] < until])
+    one, other = refresh(scorer, raw, until=until, say=quiet), refresh(scorer, early, until=until, say=quiet)
+    assert one.scorer.models.articles is not None and other.scorer.models.articles is not None
+    same_parts(one.scorer.models.articles.state(), other.scorer.models.articles.state())
+
+
+def test_nobody_judges_it_by_tickets_that_it_knows(raw: Raw, scorer: Scorer) -> None:
+    about = refresh(scorer, raw, say=quiet).scorer.about
+    assert id_hash(str(raw.tickets["ticket_id"].iloc[-1])) in about["trained"]["ids"]
+    assert about["refreshed"]["from"] == scorer.version and about["refreshed"]["now"]["citations"] == 600
+
+
+def test_dismissals_are_kept_where_nothing_new_was_said(raw: Raw, scorer: Scorer) -> None:
+    assert scorer.models.articles is not None
+    known = scorer.models.articles.citations
+    assert known.weight is not None
+    weight = known.weight.copy()
+    weight[:5] = -1.0
+    dismissed = replace(scorer.models.articles, citations=known._replace(weight=weight))
+    disliked = replace(scorer, models=replace(scorer.models, articles=dismissed))
+    kept = refresh(disliked, raw, say=quiet).scorer.models.articles
+    none = refresh(disliked, raw, feedback=pd.DataFrame(), say=quiet).scorer.models.articles
+    assert kept is not None and kept.citations.weight is not None and (kept.citations.weight < 0).sum() == 5
+    assert (np.diff(kept.citations.article) >= 0).all()
+    assert none is not None and none.citations.weight is not None and not (none.citations.weight < 0).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"articles": empty("articles")}, "there are no articles"),
+        ({"tickets": desk(3).tickets.assign(**{"fields.cited": None})}, "nothing to refresh from"),
+        ({"tickets": desk(600).tickets.assign(**{"fields.cited": "mail"})}, "too few articles were cited"),
+    ],
+    ids=["no articles", "nothing cited", "one article cited"],
+)
+def test_what_cannot_be_refreshed_says_why(raw: Raw, scorer: Scorer, changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(InputError, match=what):
+        refresh(scorer, replace(raw, **changes), say=quiet)
+
+
+def test_a_scorer_that_suggests_nothing_is_refused(raw: Raw, scorer: Scorer) -> None:
+    bare = replace(scorer, models=replace(scorer.models, articles=None, replies=None))
+    with pytest.raises(InputError, match="suggests nothing"):
+        refresh(bare, raw, say=quiet)
+
+
+def test_without_times_there_is_no_until(raw: Raw, scorer: Scorer) -> None:
+    undated = replace(scorer, about=scorer.about | {"trained": scorer.about["trained"] | {"dated": False}})
+    with pytest.raises(ConfigError, match="without times"):
+        refresh(undated, raw, until=pd.Timestamp("2024-01-01", tz="UTC"), say=quiet)
