@@ -103,7 +103,7 @@ class ReplyModel:
     fits : ndarray, shape (4,)
         Weights of `SURENESS` and a constant: logit of P(the reply is right).
     least : float
-        Below this probability no reply is suggested.
+        Below this probability no reply is suggested; infinite: none is.
     shown : int
         Most similar tickets.
     macros : tuple of str or None
@@ -185,7 +185,8 @@ class ReplyModel:
         return {
             "ticket": [str(t) for t in a.ticket], "text": a.text, "known": a.known, "vectors": a.vectors,
             "language": [str(name) for name in a.language], "texts": list(self.texts), "alike": self.alike.tolist(),
-            "fits": self.fits.tolist(), "least": self.least, "shown": self.shown, "macros": list(self.macros),
+            "fits": self.fits.tolist(), "least": None if self.least == np.inf else self.least, "shown": self.shown,
+            "macros": list(self.macros),
         }  # fmt: skip
 
     @classmethod
@@ -195,7 +196,8 @@ class ReplyModel:
         answers = Answers(ticket, state["text"], state["known"], language, state["vectors"])
         alike, fits = (np.array(state[name], dtype=np.float64) for name in ("alike", "fits"))
         texts, macros = tuple(state["texts"]), tuple(state["macros"])
-        return cls(answers, texts, alike, fits, float(state["least"]), int(state["shown"]), macros)
+        least = np.inf if state["least"] is None else float(state["least"])
+        return cls(answers, texts, alike, fits, least, int(state["shown"]), macros)
 
 
 def as_reply(

@@ -91,7 +91,8 @@ def refresh(
     if old.replies is not None:
         new = replies.gathered(known, vectors, scorer.settings, say=say)
         counts["answers"] = (len(old.replies.answers.ticket), len(new.answers.ticket))
-        models = replace(models, replies=replace(new, alike=old.replies.alike, fits=old.replies.fits))
+        new = replace(new, alike=old.replies.alike, fits=old.replies.fits, least=old.replies.least)
+        models = replace(models, replies=new)
     about = _about(scorer, known, until, {name: now for name, (_, now) in counts.items()})
     return Refreshed(replace(scorer, models=models, about=about, version="unsaved"), counts, changes)
 

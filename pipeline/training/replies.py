@@ -17,6 +17,7 @@ from pipeline.articles.replies import SURENESS, Answers, ReplyModel, as_reply, n
 from pipeline.calibration import sigmoid
 from pipeline.config import Params
 from pipeline.history.log import moments, objects
+from pipeline.training.breakdown import wilson
 from pipeline.training.featurize import Featurized
 from pipeline.training.labels import LABEL_PREFIX
 from pipeline.training.metrics import calibration_error
@@ -71,7 +72,13 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
         if not _better_than_chance(pairs.take(pairs.row >= since).right, own):
             return Made(None, "no replies: similar tickets are no more often about the same than any others", figures)
         alike, fits = _logistic(pairs, params.seed), _logistic(replies, params.seed)
-        return Made(replace(model, alike=alike, fits=fits), f"replies: right means that {what}", figures)
+        note, least = f"replies: right means that {what}", settings.reply
+        if not _kept(replies, since, settings.reply, params.seed):
+            note, least = (
+                f"{note}; none is given: on the latest tickets fewer were right than the probability says",
+                np.inf,
+            )
+        return Made(replace(model, alike=alike, fits=fits, least=least), note, figures)
     return Made(None, f"no replies: {most} tickets to learn from, {FEWEST} are needed", {})
 
 
@@ -212,6 +219,25 @@ def _better_than_chance(right: np.ndarray, matter: list[frozenset[str]]) -> bool
     return found - 1.645 * math.sqrt(found * (1 - found) / max(len(right), 1)) > chance
 
 
+def _kept(replies: _Looked, since: int, least: float, seed: int) -> bool:
+    """Whether those shown from `since` on may have been right as often as `least` says (95 % interval)."""
+    shown, later, _ = _shown(replies, since, least, seed)
+    return _highest(later.right[shown]) >= least
+
+
+def _highest(right: np.ndarray) -> float:
+    """The upper end of the share's 95 % interval."""
+    high = wilson(int(right.sum()), len(right)).high
+    return 1.0 if high is None else high
+
+
+def _shown(replies: _Looked, since: int, least: float, seed: int) -> tuple[np.ndarray, _Looked, np.ndarray]:
+    """Which replies from `since` on a model of those before would give, these replies, and how likely each is."""
+    later, weights = replies.take(replies.row >= since), _logistic(replies.take(replies.row < since), seed)
+    likely = sigmoid(later.measures @ weights[:-1] + weights[-1])
+    return likely >= least, later, likely
+
+
 def _nothing(measures: int) -> _Looked:
     return _Looked(np.zeros(0, dtype=int), np.zeros((0, measures)), np.zeros(0, dtype=bool))
 
@@ -230,12 +256,9 @@ def _figures(pairs: _Looked, replies: _Looked, since: int, least: float, seed: i
     """How often what would be shown was right, and how well that is told, on the tickets from `since` on."""
     from sklearn.metrics import roc_auc_score
 
-    older, later = replies.take(replies.row < since), replies.take(replies.row >= since)
+    shown, later, likely = _shown(replies, since, least, seed)
     if not len(later.row):
         return {}
-    weights = _logistic(older, seed)
-    likely = sigmoid(later.measures @ weights[:-1] + weights[-1])
-    shown = likely >= least
     nearest = pairs.take(pairs.row >= since)
     found = {
         "similar right": float(nearest.right.mean()) if len(nearest.right) else math.nan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -133,3 +134,12 @@ def test_a_long_answer_ends_after_a_sentence() -> None:
 
 def test_two_sendings_of_one_text_are_alike() -> None:
     assert same_text("Your number is 17. Thank you!") == same_text("your number is 4711 —  thank you")
+
+
+def test_a_model_that_gives_none_still_shows_similar_tickets_and_comes_back_so() -> None:
+    silent = model([("A", 0, DAY, "mail")], least=np.inf)
+    again = ReplyModel.from_state(json.loads(json.dumps({"least": silent.state()["least"]})) | {
+        name: part for name, part in silent.state().items() if name != "least"
+    })  # fmt: skip
+    similar, replies = again.suggest(asked("my mail"))
+    assert similar[0] and replies == [None]

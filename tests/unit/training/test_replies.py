@@ -18,7 +18,7 @@ from pipeline.tickets.schema import conform, empty
 from pipeline.training.assemble import assemble
 from pipeline.training.featurize import featurize
 from pipeline.training.prepare import Prepared, prepare_raw
-from pipeline.training.replies import FEWEST, make
+from pipeline.training.replies import FEWEST, _kept, _Looked, make
 from pipeline.training.train import train
 
 PARAMS = replace(Params(), encoder=Encoder(name="none", cache=""))
@@ -160,3 +160,22 @@ def test_only_the_newest_answers_are_kept(most: int) -> None:
     if found.model is not None:
         newest = prepared.answers.sort_values("known_at", kind="stable")["ticket_id"].iloc[-most:]
         assert {*found.model.answers.ticket} <= {*newest}
+
+
+def looked(right_later: float) -> _Looked:
+    """400 replies, right as often as their nearness says at first; of the last hundred so many are right."""
+    draw = np.random.default_rng(0)
+    near = draw.uniform(0.2, 1.0, 400)
+    right = draw.uniform(size=400) < np.where(np.arange(400) < 300, near, right_later)
+    return _Looked(np.arange(400), np.column_stack([near, np.zeros(400), np.zeros(400)]), right)
+
+
+@pytest.mark.parametrize(("right_later", "kept"), [(0.8, True), (0.1, False)])
+def test_no_reply_is_given_where_later_ones_were_right_far_less_often_than_was_said(
+    right_later: float, kept: bool
+) -> None:
+    assert _kept(looked(right_later), 300, 0.6, seed=0) is kept
+
+
+def test_where_none_would_be_shown_nothing_is_broken() -> None:
+    assert _kept(looked(0.1), 300, 0.999, seed=0)
