@@ -14,8 +14,7 @@ from pipeline.articles.around import SHARES, Around, Uncovered
 from pipeline.articles.earlier import Asked, Earlier, alike_in_language
 from pipeline.articles.habit import Habit, no_habit
 from pipeline.articles.index import ArticleIndex
-from pipeline.articles.ranker import NEVER as EXCLUDED
-from pipeline.articles.ranker import Ranker, Seen, by_article
+from pipeline.articles.ranker import Ranker, Seen, by_article, strength
 from pipeline.artifact import State
 from pipeline.calibration import sigmoid
 from pipeline.features.build import Blocks
@@ -274,13 +273,11 @@ def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray, around: Aroun
     first_two = np.array(likeliest(likely, 2), dtype=np.int64).reshape(len(rows), min(2, likely.shape[1]))
     top = np.take_along_axis(likely, first_two, axis=1)
     lead = top[:, 0] - (top[:, 1] if top.shape[1] > 1 else 0.0)
-    highest = evidence[rows, best]
-    total = highest + np.log(np.exp(np.maximum(evidence - highest[:, None], -700.0)).sum(axis=1))
-    total = np.where(highest > EXCLUDED, total, -50.0)
     first = seen.content[rows, best]
     names = MEASURES[: first.shape[1]] if first.shape[1] > len(WITHOUT_ENCODER) else WITHOUT_ENCODER
     passage = first[:, 0] if names[0] == "passage" else np.zeros(len(rows))
-    return np.column_stack([total, top[:, 0], lead, passage, first[:, names.index("words")], around.shares()])
+    words = first[:, names.index("words")]
+    return np.column_stack([strength(evidence), top[:, 0], lead, passage, words, around.shares()])
 
 
 def _uncovered_state(known: Uncovered | None) -> State:

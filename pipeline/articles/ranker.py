@@ -10,7 +10,7 @@ by maximum likelihood from the tickets with a known article, each seeing only wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -91,6 +91,9 @@ class Ranker:
         Weights of the measures, as a term of the sum and as a factor of it.
     slope, shift : float
         What makes a probability of an article's share of the evidence, on the scale of logits (Platt, 1999).
+    level : float
+        Mean `strength` of the tickets learned from, which is taken off: shares are blind to it, and without it the
+        strengths of two rankers couldn't be compared.
     """
 
     near: float
@@ -100,6 +103,7 @@ class Ranker:
     outside: np.ndarray
     slope: float = 1.0
     shift: float = 0.0
+    level: float = 0.0
 
     @classmethod
     def of_content(cls, weights: np.ndarray) -> Ranker:
@@ -132,7 +136,8 @@ class Ranker:
         found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200}).x
         near, cited, said = (float(v) for v in found[:3])
         inside, outside = found[3 : 3 + k] / spread, found[3 + k :] / spread
-        return cls(near, cited, said - float(middle @ inside), inside, outside)
+        made = cls(near, cited, said - float(middle @ inside), inside, outside)
+        return replace(made, level=float(strength(made.evidence(seen._replace(allowed=allowed))).mean()))
 
     def evidence(self, seen: Seen) -> np.ndarray:
         """Logarithm of the evidence for each article, shape (n, m), float64; `NEVER` where it isn't allowed."""
@@ -141,7 +146,7 @@ class Ranker:
         if (against := seen.against) is not None:
             dismissed = by_article(_each(seen, self.near, self.cited) * against, seen.cited, total.shape[1])
             total = total * (total / (total + dismissed))
-        return _logarithm(seen, total, self.outside)
+        return np.asarray(np.where(seen.allowed, _logarithm(seen, total, self.outside) - self.level, NEVER))
 
     def probabilities(self, evidence: np.ndarray) -> np.ndarray:
         """P(this article answers | one of them does), shape (n, m); 0 where it isn't allowed.
@@ -156,7 +161,7 @@ class Ranker:
         """What is stored."""
         return {
             "near": self.near, "cited_at_0": self.cited, "said": self.said, "inside": self.inside.tolist(),
-            "outside": self.outside.tolist(), "slope": self.slope, "shift": self.shift,
+            "outside": self.outside.tolist(), "slope": self.slope, "shift": self.shift, "level": self.level,
         }  # fmt: skip
 
     @classmethod
@@ -165,7 +170,15 @@ class Ranker:
         return cls(
             float(state["near"]), float(state["cited_at_0"]), float(state["said"]), np.array(state["inside"]),
             np.array(state["outside"]), float(state["slope"]), float(state["shift"]),
+            float(state["level"]),
         )  # fmt: skip
+
+
+def strength(evidence: np.ndarray) -> np.ndarray:
+    """Logarithm of all the evidence of each row, shape (n,); -50 where no article is allowed."""
+    highest = evidence.max(axis=1, initial=NEVER)
+    rest = np.exp(np.maximum(evidence - highest[:, None], -700.0)).sum(axis=1)
+    return np.where(highest > NEVER, highest + np.log(np.maximum(rest, 1.0)), -50.0)
 
 
 def by_article(values: np.ndarray, cited: np.ndarray, size: int) -> np.ndarray:

@@ -173,3 +173,14 @@ def test_without_times_there_is_no_until(raw: Raw, scorer: Scorer) -> None:
     undated = replace(scorer, about=scorer.about | {"trained": scorer.about["trained"] | {"dated": False}})
     with pytest.raises(ConfigError, match="without times"):
         refresh(undated, raw, until=pd.Timestamp("2024-01-01", tz="UTC"), say=quiet)
+
+
+def test_what_fits_is_still_suggested_on_later_tickets(raw: Raw, cut: pd.Timestamp, scorer: Scorer) -> None:
+    later = raw.tickets[raw.tickets["created_at"] >= cut]
+    for one in (scorer, refresh(scorer, raw, say=quiet).scorer):
+        found = one.score(later)["articles"]
+        right = [
+            bool(some) and some[0]["article_id"] == said
+            for some, said in zip(found, later["fields.cited"], strict=True)
+        ]
+        assert np.mean(right) > 0.8
