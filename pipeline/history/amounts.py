@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.history.course import AGENT, View, ended_at, queue_at, reopened
-from pipeline.history.log import DAY, KINDS, NEVER, QUEUE, STATUS, Log, is_named, objects
+from pipeline.history.log import DAY, KINDS, NEVER, QUEUE, STATUS, Columns, Log, is_named, objects
 
 FACTS = ("tickets", "open", "answered", "escalated", "reopened", "satisfaction", "rated")
 """What is counted: tickets that came, that are open (+1, -1), first replies, escalations, reopenings, ratings' sum and
@@ -30,13 +30,15 @@ DESK, CUSTOMER_KEY, QUEUE_KEY, REASON_KEY = "desk", "customer:", "queue:", "reas
 _OF = "\x1f"
 _RATING_STEP = 2.0**-20  # ratings are rounded to it: so their sums are exact, in whatever order they are added
 
+Arrays = dict[str, np.ndarray]
+
 Codes = tuple[np.ndarray, np.ndarray]
 """Keys as rows ask for them: their codes among all amounts, and among those of the row's own ticket."""
 
 
 def no_amounts() -> pd.DataFrame:
     """A frame of amounts without any."""
-    return _frame([], np.zeros(0, dtype=object))
+    return _frame(_joined_parts([], np.zeros(0, dtype=object)))
 
 
 def reason_key(customer: str, reason: str) -> str:
@@ -61,6 +63,13 @@ def amounts_of(
     DataFrame
         `COLUMNS`; `at` is when the helpdesk knew it, in microseconds, `fact` a position in `FACTS`.
     """
+    return _frame(amount_columns(log, ticket_ids, customers, reasons))
+
+
+def amount_columns(
+    log: Log, ticket_ids: np.ndarray, customers: np.ndarray, reasons: np.ndarray | None = None
+) -> Arrays:
+    """`amounts_of` as arrays: a ticket's own are few, and no frame is needed to store them."""
     steps, of_customer = _steps(log), _customer_keys(customers)
     lives, happenings = [*_lives(log, steps)], [*_happenings(log)]
     parts = [part._replace(keys=np.full(len(part.tickets), DESK, dtype=object)) for part in lives]
@@ -68,15 +77,21 @@ def amounts_of(
     if reasons is not None:
         of_reason = _reason_keys(customers, reasons)
         parts += [part._replace(keys=of_reason[part.tickets]) for part in lives if part.fact in REASON_FACTS]
-    return _frame([*parts, *_stays(steps)], ticket_ids)
+    return _joined_parts([*parts, *_stays(steps)], ticket_ids)
 
 
 def outcome_amounts(ticket_ids: np.ndarray, customers: np.ndarray, known_at: np.ndarray) -> pd.DataFrame:
+    """The amounts of escalations by an outcome's definition."""
+    return _frame(outcome_columns(ticket_ids, customers, known_at))
+
+
+def outcome_columns(ticket_ids: np.ndarray, customers: np.ndarray, known_at: np.ndarray) -> Arrays:
     """Escalations by an outcome's definition: one amount a ticket of a known customer, from when it was first known."""
     dated = np.flatnonzero(known_at != NEVER)
     order = dated[np.argsort(known_at[dated], kind="stable")]
     once = order[np.unique(pd.factorize(ticket_ids[order])[0], return_index=True)[1]]
-    return _frame([_Part("escalated", once, known_at[once], 1.0, _customer_keys(customers)[once])], ticket_ids)
+    part = _Part("escalated", once, known_at[once], 1.0, _customer_keys(customers)[once])
+    return _joined_parts([part], ticket_ids)
 
 
 @dataclass(frozen=True)
@@ -161,8 +176,8 @@ class Others:
     tickets: np.ndarray
 
     @classmethod
-    def of(cls, amounts: pd.DataFrame, tickets: np.ndarray) -> Others:
-        """Amounts as seen by rows of some tickets."""
+    def of(cls, amounts: pd.DataFrame | Columns, tickets: np.ndarray) -> Others:
+        """Amounts (`COLUMNS`) as seen by rows of some tickets."""
         keys, of, asked = objects(amounts["key"]), objects(amounts["ticket_id"]), set(tickets.tolist())
         mine = np.array([ticket in asked for ticket in of.tolist()], dtype=bool)
         numbers = _numbers(amounts)
@@ -291,10 +306,10 @@ def _joined(keys: np.ndarray, tickets: np.ndarray) -> np.ndarray:
     return np.array([f"{key}{_OF}{ticket}" for key, ticket in pairs], dtype=object)
 
 
-def _numbers(amounts: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _numbers(amounts: pd.DataFrame | Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fact, moment and amount."""
-    fact, at = amounts["fact"].to_numpy(np.int64), amounts["at"].to_numpy(np.int64)
-    return fact, at, amounts["amount"].to_numpy(np.float64)
+    fact, at = (np.asarray(amounts[name], dtype=np.int64) for name in ("fact", "at"))
+    return fact, at, np.asarray(amounts["amount"], dtype=np.float64)
 
 
 def _customer_keys(customers: np.ndarray) -> np.ndarray:
@@ -306,8 +321,8 @@ def _reason_keys(customers: np.ndarray, reasons: np.ndarray) -> np.ndarray:
     return np.array([None if c is None or r is None else reason_key(c, r) for c, r in pairs], dtype=object)
 
 
-def _frame(parts: Sequence[_Part], ticket_ids: np.ndarray) -> pd.DataFrame:
-    """Parts as a frame of amounts, without those of nobody."""
+def _joined_parts(parts: Sequence[_Part], ticket_ids: np.ndarray) -> Arrays:
+    """`COLUMNS` of parts, without the amounts of nobody."""
     none, whole = np.zeros(0, dtype=object), np.zeros(0, dtype=np.int64)
     keys = np.concatenate([none, *(p.keys for p in parts if p.keys is not None)])
     named, counts = is_named(keys), [len(p.tickets) for p in parts]
@@ -315,12 +330,9 @@ def _frame(parts: Sequence[_Part], ticket_ids: np.ndarray) -> pd.DataFrame:
     at = np.concatenate([whole, *(p.at for p in parts)])
     amount = np.concatenate([np.zeros(0), *(np.broadcast_to(p.amount, len(p.tickets)) for p in parts)])
     tickets = ticket_ids[np.concatenate([whole, *(p.tickets for p in parts)])]
-    return pd.DataFrame(
-        {
-            "key": pd.Series(keys[named], dtype="str"),
-            "fact": facts[named],
-            "at": at[named],
-            "ticket_id": pd.Series(tickets[named], dtype="str"),
-            "amount": amount[named],
-        }
-    )
+    return dict(zip(COLUMNS, (keys[named], facts[named], at[named], tickets[named], amount[named]), strict=True))
+
+
+def _frame(amounts: Arrays) -> pd.DataFrame:
+    texts = {name: pd.Series(amounts[name], dtype="str") for name in ("key", "ticket_id")}
+    return pd.DataFrame({**amounts, **texts})

@@ -142,11 +142,11 @@ class AsOf:
         ids, first, place = _each_once(tickets)
         one = tickets if len(first) == len(tickets) and (place == np.arange(len(place))).all() else tickets.iloc[first]
         own = _as_known(one, ids, history.tickets, self.queue, self.customers)
-        log = log_of(own, history.events, self.levels)
+        log = log_of(own, history.told, self.levels)
         view = View.of(log, place, at)
         found = course(view) | self._columns(view, one)
         found |= self._clock(view, found)
-        others = Others.of(history.amounts, ids[place])
+        others = Others.of(history.counted, ids[place])
         identities = Identities.build(history.links, self.customers)
         keys = by_row(keys_of(own, self.customers), len(own))
         together = identities.together([keys[p] for p in place], at)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,9 @@ QUEUE, ASSIGNEE, PRIORITY, STATUS = "\x1fqueue", "\x1fassignee", "\x1fpriority",
 _LARGEST = float(np.finfo(np.float32).max)
 _LAST = np.iinfo(np.int64).max
 
+
+Columns = Mapping[str, Sequence[Any]]
+"""Columns as plain lists, times as whole microseconds: what a frame of few rows is quicker without."""
 
 KEYED = ("ticket_id", "kind", "side", "actor", "field", "value", "text")
 """What an event says, besides its times."""
@@ -156,24 +160,24 @@ class Log:
         return new
 
 
-def log_of(tickets: pd.DataFrame, events: pd.DataFrame, levels: Sequence[str] = ()) -> Log:
+def log_of(tickets: pd.DataFrame | Columns, events: pd.DataFrame | Columns, levels: Sequence[str] = ()) -> Log:
     """The log of some tickets; events of others are left out, and so are those of which nobody knows when they came.
 
     Parameters
     ----------
-    tickets : DataFrame
+    tickets : DataFrame or Columns
         `ticket_id` (unique), `created_at`, `customer_id`, `queue`.
-    events : DataFrame
+    events : DataFrame or Columns
         By the schema EVENTS, with the columns `WORDS`. An event that stands there twice counts once.
     levels : sequence of str
         Priority levels, least urgent first.
     """
     place = {name: at for at, name in enumerate(objects(tickets["ticket_id"]).tolist()) if name is not None}
-    row = np.array([place.get(name, -1) for name in events["ticket_id"].tolist()], dtype=np.int64)
+    row = np.array([place.get(name, -1) for name in _listed(events["ticket_id"])], dtype=np.int64)
     kind, received = _codes(events["kind"], _KIND), moments(events["received_at"])
     known = (row >= 0) & (received != NEVER) & (kind >= 0)
     if not known.all():
-        events, row, kind, received = events[known], row[known], kind[known], received[known]
+        events, row, kind, received = _chosen(events, known), row[known], kind[known], received[known]
     occurred = moments(events["occurred_at"])
     occurred = np.where(occurred == NEVER, received, np.minimum(occurred, received))
     order = _order(events, row, received, occurred)
@@ -184,27 +188,32 @@ def log_of(tickets: pd.DataFrame, events: pd.DataFrame, levels: Sequence[str] = 
     if "side" in events:
         said = _codes(events["side"], _SIDE)[order]
         side = np.where(said >= 0, said, side).astype(np.int8)
-    words = np.column_stack([events[name].to_numpy(np.float32, na_value=np.nan)[order] for name in WORDS])
+    words = np.column_stack([_floats(events[name])[order] for name in WORDS])
     words[side != _SIDE["customer"]] = np.nan
+    created = moments(tickets["created_at"])
     return Log(
-        created=moments(tickets["created_at"]),
+        created=created,
         first_queue=objects(tickets["queue"]),
-        start=np.searchsorted(row, np.arange(len(tickets) + 1)),
+        start=np.searchsorted(row, np.arange(len(created) + 1)),
         ticket=row, received=received[order], occurred=occurred[order], kind=kind, side=side, actor=texts["actor"],
         track=track, value=value, number=number, words=words,
     )  # fmt: skip
 
 
-def moments(times: pd.Series) -> np.ndarray:
+def moments(times: pd.Series | Sequence[int | None]) -> np.ndarray:
     """Times as whole microseconds, int64; a null one is `NEVER`."""
+    if not isinstance(times, pd.Series):
+        return np.array([NEVER if at is None else at for at in times], dtype=np.int64)
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
         times = times.astype("datetime64[us, UTC]")
     array: Any = times.array
     return np.asarray(array.as_unit("us").asi8)
 
 
-def objects(values: pd.Series) -> np.ndarray:
+def objects(values: pd.Series | Sequence[Any]) -> np.ndarray:
     """Strings, and None where there is none."""
+    if not isinstance(values, pd.Series):
+        return np.array(values, dtype=object)
     nothing: Any = None
     return np.array(values.to_numpy(dtype=object, na_value=nothing))
 
@@ -214,13 +223,13 @@ def is_named(values: np.ndarray) -> np.ndarray:
     return np.array([v is not None for v in values.tolist()], dtype=bool)
 
 
-def event_keys(events: pd.DataFrame) -> np.ndarray:
+def event_keys(events: pd.DataFrame | Columns) -> np.ndarray:
     """A number for what each event says, uint64: the same event has the same one, wherever and whenever it is read.
 
     `seq` isn't part of it: another export numbers the same events otherwise.
     """
     if "key" in events:
-        return events["key"].to_numpy(np.uint64)
+        return np.asarray(events["key"]).astype(np.uint64, copy=False)
     nothing = [None] * len(events)
     said = [objects(events[name]).tolist() if name in events else nothing for name in KEYED]
     times = [moments(events[name]).tolist() for name in ("occurred_at", "received_at")]
@@ -232,11 +241,10 @@ def event_key(*said: str | int | None) -> int:
     return int.from_bytes(hashlib.blake2b(json.dumps(said).encode(), digest_size=8).digest(), "little")
 
 
-def _order(events: pd.DataFrame, row: np.ndarray, received: np.ndarray, occurred: np.ndarray) -> np.ndarray:
+def _order(events: pd.DataFrame | Columns, row: np.ndarray, received: np.ndarray, occurred: np.ndarray) -> np.ndarray:
     """Sorted by ticket, receipt, occurrence, the source's order, and at last by what they say; repeats dropped."""
-    seq = events["seq"] if events["seq"].dtype == "Int64" else events["seq"].astype("Int64")
     keys = event_keys(events)
-    order = np.lexsort((keys, seq.to_numpy(np.int64, na_value=_LAST), occurred, received, row))
+    order = np.lexsort((keys, _positions(events["seq"]), occurred, received, row))
     _, first = np.unique(keys[order], return_index=True)
     return np.asarray(order[np.sort(first)])
 
@@ -286,6 +294,32 @@ def _sides(kind: np.ndarray, actor: np.ndarray, customer: np.ndarray) -> np.ndar
     return side
 
 
-def _codes(values: pd.Series, codes: Mapping[str, int]) -> np.ndarray:
+def _codes(values: pd.Series | Sequence[Any], codes: Mapping[str, int]) -> np.ndarray:
     """Code of each value; -1 for one that isn't known."""
-    return np.array([codes.get(name, -1) for name in values.tolist()], dtype=np.int64)
+    return np.array([codes.get(name, -1) for name in _listed(values)], dtype=np.int64)
+
+
+def _listed(values: pd.Series | Sequence[Any]) -> Sequence[Any]:
+    listed: Sequence[Any] = values.tolist() if isinstance(values, pd.Series) else values
+    return listed
+
+
+def _floats(values: pd.Series | Sequence[Any]) -> np.ndarray:
+    """Numbers as float32; nan where there is none."""
+    if not isinstance(values, pd.Series):
+        return np.array(values, dtype=np.float32)
+    return np.asarray(values.to_numpy(np.float32, na_value=np.nan))
+
+
+def _positions(seq: pd.Series | Sequence[Any]) -> np.ndarray:
+    """Positions in the source; what has none comes last."""
+    if not isinstance(seq, pd.Series):
+        return np.array([_LAST if at is None else at for at in seq], dtype=np.int64)
+    whole = seq if seq.dtype == "Int64" else seq.astype("Int64")
+    return np.asarray(whole.to_numpy(np.int64, na_value=_LAST))
+
+
+def _chosen(events: pd.DataFrame | Columns, rows: np.ndarray) -> pd.DataFrame | Columns:
+    if isinstance(events, pd.DataFrame):
+        return events[rows]
+    return {name: [*compress(values, rows.tolist())] for name, values in events.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from pipeline.config import History as Settings
 from pipeline.history.amounts import amounts_of, no_amounts, outcome_amounts
 from pipeline.history.definitions import Definition
 from pipeline.history.identity import keys_of, links
-from pipeline.history.log import SIDES, WORDS, event_keys, is_named, log_of, moments, objects
+from pipeline.history.log import SIDES, WORDS, Columns, event_keys, is_named, log_of, moments, objects
 from pipeline.history.mood import moods, signals
 from pipeline.history.reasons import REASON, reasons_of
 from pipeline.tickets import schema
@@ -104,9 +104,19 @@ class History:
     amounts: pd.DataFrame = field(default_factory=no_amounts)
     links: pd.DataFrame = field(default_factory=_no_links)
 
+    @property
+    def told(self) -> pd.DataFrame | Columns:
+        """The events, as they are quickest to be looked at."""
+        return self.events
+
+    @property
+    def counted(self) -> pd.DataFrame | Columns:
+        """The amounts likewise."""
+        return self.amounts
+
     def by_ticket(self) -> History:
         """The same facts, the events in order of their ticket's id: what `of` needs."""
-        return replace(self, events=self.events.sort_values("ticket_id", kind="stable"))
+        return History(self.tickets, self.events.sort_values("ticket_id", kind="stable"), self.amounts, self.links)
 
     def of(self, ids: np.ndarray) -> History:
         """What some tickets need, out of a history that is in order of tickets: their own events, all that surrounds.
@@ -119,7 +129,7 @@ class History:
         begin, end = np.searchsorted(named, wanted, side="left"), np.searchsorted(named, wanted, side="right")
         rows = np.concatenate([np.arange(a, b) for a, b in zip(begin, end, strict=True)] or [np.zeros(0, dtype=int)])
         known = self.tickets[self.tickets["ticket_id"].isin(wanted).to_numpy(bool)]
-        return replace(self, tickets=known, events=self.events.iloc[rows])
+        return History(known, self.events.iloc[rows], self.amounts, self.links)
 
 
 def record(

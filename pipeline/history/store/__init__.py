@@ -14,12 +14,14 @@ from pipeline.history.amounts import DESK, FACTS
 from pipeline.history.log import moments
 from pipeline.history.record import History, Roles
 from pipeline.history.store.engine import Place, place
+from pipeline.history.store.frames import columns_of, events_frame
 from pipeline.history.store.intake import Put, spoken, take_in, unread
 from pipeline.history.store.look import look_up
 from pipeline.history.store.opening import agree, agreed, check, prepare
 from pipeline.history.store.pieces import pieces
-from pipeline.history.store.rows import Batch, batch_of, events_frame, readings
-from pipeline.history.store.tables import AMOUNTS, EVENTS, OUTCOMES, TICKETS, rows_of
+from pipeline.history.store.rows import Batch, batch_of, readings
+from pipeline.history.store.statements import cells_of
+from pipeline.history.store.tables import AMOUNTS, EVENTS, OUTCOMES, TICKETS
 
 __all__ = ["TIMEOUT_SECONDS", "Counts", "Put", "Store", "open_store"]
 
@@ -209,7 +211,7 @@ class Store:
     def events(self, ticket_id: str) -> pd.DataFrame:
         """`record.EVENTS` of one ticket, in the order in which they were received."""
         with self.place.reading() as connection:
-            found = events_frame(rows_of(connection, EVENTS, [ticket_id]))
+            found = events_frame(columns_of(EVENTS.columns.keys(), cells_of(connection, EVENTS, [ticket_id])))
         return found.sort_values(["received_at", "occurred_at", "seq", "key"], ignore_index=True)
 
     def counts(self) -> Counts:

@@ -10,14 +10,15 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from sqlalchemy import Connection, TextClause, text
 
-from pipeline.history.amounts import COLUMNS, DESK, FACTS, QUEUE_KEY, amounts_of, outcome_amounts
-from pipeline.history.log import DAY, ENDED, NEVER, STATUSES, log_of, objects
+from pipeline.history.amounts import COLUMNS, DESK, FACTS, QUEUE_KEY, amount_columns, outcome_columns
+from pipeline.history.log import DAY, ENDED, NEVER, STATUSES, Columns, log_of, objects
 from pipeline.history.reasons import REASON
-from pipeline.history.store.rows import events_frame, tickets_frame
-from pipeline.history.store.tables import AMOUNTS, OUTCOMES, SUMS, Row, delete, pieces, rows_of, upsert
+from pipeline.history.record import EVENTS, TICKETS
+from pipeline.history.store.frames import columns_of
+from pipeline.history.store.statements import Row, cells_of, delete, fetch, rows_of, upsert
+from pipeline.history.store.tables import AMOUNTS, OUTCOMES, SUMS, pieces
 
 OTHERS = "\x1fothers"
 """Stands for the ticket of an amount that many tickets have added; no ticket has such an id."""
@@ -136,7 +137,7 @@ def remake(connection: Connection, tickets: Sequence[Row], events: Sequence[Row]
     upsert(connection, SUMS, sums, add="amount")
 
 
-def added(connection: Connection, marks: Iterable[Mark], own_ids: Sequence[str]) -> pd.DataFrame:
+def added(connection: Connection, marks: Iterable[Mark], own_ids: Sequence[str]) -> Columns:
     """Amounts that add up, before each mark, to what is stored; those of some tickets one by one, all others summed.
 
     Parameters
@@ -148,7 +149,7 @@ def added(connection: Connection, marks: Iterable[Mark], own_ids: Sequence[str])
 
     Returns
     -------
-    DataFrame
+    Columns
         `amounts.COLUMNS`.
     """
     asked = sorted(set(marks))
@@ -156,12 +157,7 @@ def added(connection: Connection, marks: Iterable[Mark], own_ids: Sequence[str])
     own = {place: amount for place, amount in _stored(connection, own_ids).items() if place[1] in keys}
     rows = [(key, fact, at, id_, amount) for (id_, key, fact, at), amount in own.items()]
     rows += _balances(asked, _asked(connection, asked), own)
-    key, fact, at, ticket_id, amount = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
-    columns = (
-        pd.array(key, dtype="str"), np.array(fact, dtype=np.int8), np.array(at, dtype=np.int64),
-        pd.array(ticket_id, dtype="str"), np.array(amount, dtype=np.float64),
-    )  # fmt: skip
-    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), copy=False)
+    return columns_of(COLUMNS, rows)
 
 
 def _balances(
@@ -201,32 +197,32 @@ def _asked(connection: Connection, marks: Sequence[Mark]) -> Iterator[tuple[floa
     """Sum of a fact on a key before each mark, and the moment of the last amount in it."""
     for some in pieces(marks, _AT_ONCE):
         given = json.dumps([(key, fact, at // DAY, at) for key, fact, at in some])
-        yield from connection.execute(_STATEMENTS[connection.dialect.name], {"marks": given})
+        found = fetch(connection, _STATEMENTS[connection.dialect.name], {"marks": given})
+        yield from ((total, latest) for total, latest in found)
 
 
 _KEY = tuple(column.name for column in AMOUNTS.primary_key)
 
 
 def _stored(connection: Connection, ticket_ids: Sequence[str]) -> dict[Amount, float]:
-    rows = rows_of(connection, AMOUNTS, ticket_ids)
-    return {(row["ticket_id"], row["key"], row["fact"], row["at"]): row["amount"] for row in rows}
+    rows = cells_of(connection, AMOUNTS, ticket_ids)
+    return {(id_, key, fact, at): amount for id_, key, fact, at, amount in rows}
 
 
 def _made(connection: Connection, tickets: Sequence[Row], events: Sequence[Row]) -> dict[Amount, float]:
     """The amounts of tickets; those of one ticket, key, fact and moment together."""
     if not tickets:
         return {}
-    frame = tickets_frame(tickets)
-    ids = objects(frame["ticket_id"])
-    strongest = [None if row["keys"] is None else row["keys"].partition(" ")[0] for row in tickets]
-    customer = np.array(strongest, dtype=object)
-    reasons = objects(frame[REASON])  # none of any where they aren't looked at
-    parts = [amounts_of(log_of(frame, events_frame(events)), ids, customer, reasons)]
+    told = {name: [row[name] for row in tickets] for name in (*TICKETS, REASON)}
+    ids, reasons = objects(told["ticket_id"]), objects(told[REASON])  # no reasons where they aren't looked at
+    customer = objects([None if keys is None else keys.partition(" ")[0] for keys in (row["keys"] for row in tickets)])
+    log = log_of(told, {name: [row[name] for row in events] for name in EVENTS})
+    parts = [amount_columns(log, ids, customer, reasons)]
     place = {id_: i for i, id_ in enumerate(ids.tolist())}
     if escalated := rows_of(connection, OUTCOMES, list(place)):
         rows = np.array([place[row["ticket_id"]] for row in escalated], dtype=np.int64)
         known_at = np.array([row["known_at"] for row in escalated], dtype=np.int64)
-        parts.append(outcome_amounts(ids[rows], customer[rows], known_at))
+        parts.append(outcome_columns(ids[rows], customer[rows], known_at))
     made: defaultdict[Amount, float] = defaultdict(float)
     for part in parts:
         columns = (part[n].tolist() for n in ("ticket_id", "key", "fact", "at", "amount"))

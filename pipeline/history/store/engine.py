@@ -184,6 +184,8 @@ class Place:
         except (OverflowError, UnicodeEncodeError) as error:  # raised by the driver: the value never got there
             raise _refused(type(error).__name__, self) from None
         except sql.DBAPIError as error:
+            raise _fault(error.orig, self) from None
+        except self.engine.dialect.loaded_dbapi.Error as error:  # of a statement that the driver was handed itself
             raise _fault(error, self) from None
         except sql.TimeoutError:
             what = "too many readers and writers at once"
@@ -289,10 +291,11 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
 
 
-def _fault(error: sql.DBAPIError, where: Place) -> StoreError:
+def _fault(error: BaseException | None, where: Place) -> StoreError:
     """The fault in our words; the code is the database's own."""
-    code = str(getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or "no code")
-    if code.startswith(_OF_VALUES) or (code == "no code" and isinstance(error, sql.DataError)):
+    code = str(getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or "no code")
+    of_values = isinstance(error, where.engine.dialect.loaded_dbapi.DataError)
+    if code.startswith(_OF_VALUES) or (code == "no code" and of_values):
         return _refused(code, where)
     fits = [start for start in _FAULTS if code.startswith(start)]
     what, do = _FAULTS[max(fits, key=len)] if fits else ("the database refused", "see its own log")

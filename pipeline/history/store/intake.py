@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from pipeline.config import History as Settings
 from pipeline.history.log import WORDS
@@ -15,25 +15,15 @@ from pipeline.history.record import TICKETS as KEPT
 from pipeline.history.store import amounts as stored_amounts
 from pipeline.history.store import links as stored_links
 from pipeline.history.store.rows import UNKNOWN, Batch, Words, earlier, reading_language
-from pipeline.history.store.tables import (
-    EVENTS,
-    OUTCOMES,
-    READINGS,
-    TICKETS,
-    Row,
-    delete,
-    insert,
-    pieces,
-    rows_of,
-    update,
-    upsert,
-)
+from pipeline.history.store.statements import Row, delete, fetch, insert, rows_of, update, upsert
+from pipeline.history.store.tables import EVENTS, OUTCOMES, READINGS, TICKETS, pieces
 from pipeline.history.store.tickets import keep_tickets, ticket_rows
 
 _NAMES = (*KEPT, REASON)
 _SURROUNDINGS = ("created_at", "customer_id", "customer_keys", "queue", REASON)
 """What amounts and links are made of; a ticket's other columns change nothing but itself."""
 
+_KEYS = select(EVENTS.c.key).where(EVENTS.c.ticket_id.in_(bindparam("ids", expanding=True)))
 _NONE: Words = (None,) * len(WORDS)
 
 
@@ -115,8 +105,7 @@ def renew(connection: Connection, settings: Settings) -> None:
 def unread(connection: Connection, batch: Batch) -> dict[int, str]:
     """The messages of a batch that aren't stored yet: to read them takes longer than to look."""
     ids = sorted({batch.events[key]["ticket_id"] for key in batch.texts})
-    asked = (select(EVENTS.c.key).where(EVENTS.c.ticket_id.in_(some)) for some in pieces(ids))
-    there = {key for statement in asked for key in connection.scalars(statement)}
+    there = {key for some in pieces(ids) for (key,) in fetch(connection, _KEYS, {"ids": list(some)})}
     return {key: text for key, text in batch.texts.items() if key not in there}
 
 

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from pipeline.config import History as Settings
 from pipeline.history.identity import LINKS as COLUMNS
-from pipeline.history.identity import Identities, by_row
-from pipeline.history.keys import is_account, keys_of, strength
+from pipeline.history.identity import Identities
+from pipeline.history.keys import is_account, keys_each, strength
 from pipeline.history.log import NEVER
-from pipeline.history.store.tables import LINKS, MEETINGS, Row, delete, insert, pieces, rows_of, upsert
+from pipeline.history.store.statements import Row, delete, fetch, insert, rows_of, upsert
+from pipeline.history.store.tables import LINKS, MEETINGS, pieces
 
 Pair = tuple[str, str]
 Met = tuple[str, str, int, str]
@@ -41,8 +42,8 @@ def remake(connection: Connection, tickets: Sequence[Row]) -> None:
 
 def with_keys(tickets: Sequence[Row], settings: Settings) -> list[Row]:
     """The same rows, with their customers' keys."""
-    given = {name: pd.array([row[name] for row in tickets], dtype="str") for name in ("customer_id", "customer_keys")}
-    keys = by_row(keys_of(pd.DataFrame(given), settings), len(tickets))
+    ids, others = ([row[name] for row in tickets] for name in ("customer_id", "customer_keys"))
+    keys = keys_each(ids, others, settings)
     return [row | {"keys": " ".join(own) or None} for row, own in zip(tickets, keys, strict=True)]
 
 
@@ -99,14 +100,14 @@ def _first(connection: Connection, pairs: Iterable[Pair]) -> None:
     rows: list[dict[str, Any]] = []
     gone: list[dict[str, Any]] = []
     for one, other in sorted(pairs):
-        asked = select(MEETINGS.c.at, MEETINGS.c.ticket_id).where(MEETINGS.c.key_a == one, MEETINGS.c.key_b == other)
-        first = connection.execute(asked.order_by(MEETINGS.c.at, MEETINGS.c.ticket_id).limit(1)).first()
+        first = fetch(connection, _MET, {"one": one, "other": other})
         for here, there in ((one, other), (other, one)):
             row: dict[str, Any] = {"here": here, "there": there}
-            if first is None:
+            if not first:
                 gone.append(row)
             else:
-                rows.append(row | {"account": is_account(there), "at": first.at, "ticket_id": first.ticket_id})
+                at, ticket_id = first[0]
+                rows.append(row | {"account": is_account(there), "at": at, "ticket_id": ticket_id})
     delete(connection, LINKS, gone)
     upsert(connection, LINKS, rows)
 
@@ -134,8 +135,16 @@ _ACCOUNTS = (
 )
 
 
+_MET = (
+    select(MEETINGS.c.at, MEETINGS.c.ticket_id)
+    .where(MEETINGS.c.key_a == bindparam("one"), MEETINGS.c.key_b == bindparam("other"))
+    .order_by(MEETINGS.c.at, MEETINGS.c.ticket_id)
+    .limit(1)
+)
+
+
 def _rows(connection: Connection, asked: Select[Any], values: dict[str, Any]) -> list[Met]:
-    return [(here, there, at, id_) for here, there, at, id_ in connection.execute(asked, values)]
+    return [(here, there, at, id_) for here, there, at, id_ in fetch(connection, asked, values)]
 
 
 def _frame(links: Sequence[Met]) -> pd.DataFrame:

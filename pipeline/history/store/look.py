@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,14 +14,16 @@ from pipeline.config import History as Settings
 from pipeline.history.amounts import CUSTOMER_KEY, DESK, FACTS, QUEUE_KEY, REASON_FACTS, REASON_KEY, reason_key
 from pipeline.history.as_of import REASON_SPANS, SPANS
 from pipeline.history.identity import Identities
-from pipeline.history.log import DAY, NEVER, SIDES, WORDS, moments
+from pipeline.history.log import DAY, NEVER, SIDES, WORDS, Columns, moments
 from pipeline.history.reasons import REASON, reasons_of
 from pipeline.history.record import History
 from pipeline.history.store import amounts as stored_amounts
 from pipeline.history.store import links as stored_links
 from pipeline.history.store.amounts import Mark
-from pipeline.history.store.rows import events_frame, need, texts, tickets_frame
-from pipeline.history.store.tables import EVENTS, Row, rows_of
+from pipeline.history.store.frames import Small, columns_of
+from pipeline.history.store.rows import need, texts
+from pipeline.history.store.statements import Row, cells_of
+from pipeline.history.store.tables import EVENTS
 from pipeline.history.store.tickets import ticket_rows
 
 ASKED: dict[str, dict[str, tuple[int, ...]]] = {
@@ -37,6 +40,10 @@ _SUMS = {
     for kind, facts in ASKED.items()
 }
 
+_TOLD = itemgetter(*(EVENTS.columns.keys().index(name) for name in ("ticket_id", "received_at", "side", "actor")))
+_SILENT = (None,) * len(WORDS)  # the table's last columns
+_NOTHING: Row = {}
+
 
 class _Ticket(NamedTuple):
     """A ticket that is looked at: as it is scored, and else as the store knows it."""
@@ -50,26 +57,26 @@ class _Ticket(NamedTuple):
 
 def look_up(connection: Connection, tickets: pd.DataFrame, settings: Settings) -> History:
     """The history that some tickets need, and no more: see `Store.read`."""
-    need(tickets, "tickets", ("ticket_id", "created_at"))
-    ids = texts(tickets, "ticket_id")
+    given = dict(tickets.items())  # to ask a frame for a column by its name takes longer
+    need(given, "tickets", ("ticket_id", "created_at"))
+    ids = texts(given, "ticket_id")
     named = sorted({id_ for id_ in ids if id_ is not None})
     known = {row["ticket_id"]: row for row in ticket_rows(connection, named, settings)}
-    at = _moments(tickets)
+    at = _moments(given)
     last = max(at, default=NEVER)
-    events = [row for row in _said(rows_of(connection, EVENTS, named), known) if row["received_at"] < last]
+    events = columns_of(EVENTS.columns.keys(), [*_said(cells_of(connection, EVENTS, named), known, last)])
     places: list[Any] = [row if id_ is None else id_ for row, id_ in enumerate(ids)]  # a row without an id is alone
-    own = _tickets(tickets, places, known, events, settings)
+    told = {name: texts(given, name) for name in _SAID} | {REASON: reasons_of(tickets, settings).tolist()}
+    told["created_at"] = moments(given["created_at"]).tolist()
+    own = _tickets(told, places, known, events, settings)
     asked = [(own[place], moment) for place, moment in zip(places, at, strict=True) if moment != NEVER]
     span = (min((moment for _, moment in asked), default=NEVER), last)
     links = stored_links.reached(connection, {key for ticket, _ in asked for key in ticket.keys}, span, settings)
     amounts = stored_amounts.added(connection, _marks(asked, links, settings), named)
-    there = tickets_frame([*known.values()])
-    if settings.contact_reason is None:
-        there = there.drop(columns=REASON)
-    return History(there, events_frame(events), amounts, links)
+    return Small([*known.values()], events, amounts, links, reasons=settings.contact_reason is not None)
 
 
-def _moments(tickets: pd.DataFrame) -> list[int]:
+def _moments(tickets: Mapping[Hashable, pd.Series]) -> list[int]:
     at = moments(tickets["created_at"])
     if "as_of" in tickets:
         given = moments(tickets["as_of"])
@@ -78,38 +85,37 @@ def _moments(tickets: pd.DataFrame) -> list[int]:
     return found
 
 
-def _said(events: Iterable[Row], known: Mapping[str, Row]) -> Iterator[Row]:
-    """Events; only the words of a known ticket's customer say anything, as in `record.read_messages`."""
-    silent: Row = dict.fromkeys(WORDS)
+def _said(events: Iterable[tuple[Any, ...]], known: Mapping[str, Row], before: int) -> Iterator[tuple[Any, ...]]:
+    """Events before a moment; only the words of a known ticket's customer say anything (`record.read_messages`)."""
     for row in events:
-        customer = known.get(row["ticket_id"], {}).get("customer_id")
-        own = row["side"] not in SIDES and row["actor"] is not None and row["actor"] == customer
-        heard = row["ticket_id"] in known and (row["side"] == "customer" or own)
-        yield row if heard else row | silent
+        id_, received_at, side, actor = _TOLD(row)
+        if received_at < before:
+            own = side not in SIDES and actor is not None and actor == known.get(id_, _NOTHING).get("customer_id")
+            heard = id_ in known and (side == "customer" or own)
+            yield row if heard else row[: -len(WORDS)] + _SILENT
 
 
 def _tickets(
-    tickets: pd.DataFrame,
+    given: Columns,
     places: Sequence[Any],
     known: Mapping[str, Row],
-    events: Iterable[Row],
+    events: Columns,
     settings: Settings,
 ) -> dict[Any, _Ticket]:
     """Each ticket once; its first row says who and where it is, as in `AsOf.look`."""
-    given = {name: texts(tickets, name) for name in _SAID} | {REASON: reasons_of(tickets, settings).tolist()}
-    created = moments(tickets["created_at"]).tolist()
     first = {place: row for row, place in reversed([*enumerate(places)])}
     there = {place: known.get(place, {}) for place in first}
     told: dict[Any, Row] = {}
     for place, row in first.items():
         said = {name: values[row] for name, values in given.items()}
-        said["created_at"] = None if created[row] == NEVER else created[row]
+        said["created_at"] = None if said["created_at"] == NEVER else said["created_at"]
         told[place] = {n: there[place].get(n) if value is None else value for n, value in said.items()}
     keys = _keys(told, there, settings)
     queues = {place: {told[place]["queue"], there[place].get("queue")} for place in first}
-    for event in events:
-        if event["kind"] == "assignment" and event["field"] != "assignee":
-            queues[event["ticket_id"]].add(event["value"])
+    told_of = zip(*(events[name] for name in ("ticket_id", "kind", "field", "value")), strict=True)
+    for id_, kind, field, value in told_of:
+        if kind == "assignment" and field != "assignee":
+            queues[id_].add(value)
     return {
         place: _Ticket(told[place]["created_at"], keys[place], told[place][REASON], queues[place] - {None})
         for place in first

@@ -15,7 +15,8 @@ from pipeline.history.keys import shared_keys
 from pipeline.history.record import Roles
 from pipeline.history.store.engine import Place, no_store
 from pipeline.history.store.intake import renew
-from pipeline.history.store.tables import EVENTS, META, METADATA, TICKETS, VERSION, delete, upsert
+from pipeline.history.store.statements import delete, fetch, upsert
+from pipeline.history.store.tables import EVENTS, META, METADATA, TICKETS, VERSION
 
 _VERSION, _SHARED, _ROLES, _REASON = "version", "shared", "roles", "contact_reason"
 _ANOTHER_REASON = "another history.contact_reason"
@@ -158,4 +159,5 @@ def _meta(connection: Connection) -> dict[str, str]:
 
 
 def _stored(connection: Connection) -> dict[str, str]:
-    return dict(connection.execute(_SAID).all())
+    there: dict[str, str] = dict(fetch(connection, _SAID, {}))
+    return there

@@ -1,10 +1,10 @@
-"""Frames become rows of the store, and rows frames: a bad row gets a code; text is read, and never kept."""
+"""Frames become rows of the store: a bad row gets a code; text is read, and never kept."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,9 @@ from pipeline.errors import InputError
 from pipeline.history.log import KEYED, KINDS, NEVER, WORDS, event_key, moments
 from pipeline.history.mood import SIGNAL_LANGUAGES
 from pipeline.history.reasons import REASON
-from pipeline.history.record import EVENTS, TICKETS, message_words
+from pipeline.history.record import TICKETS, message_words
 from pipeline.history.store.people import customers, people, values
-from pipeline.history.store.tables import Row
+from pipeline.history.store.statements import Row
 from pipeline.tickets.clean import clean
 
 CODES = {
@@ -129,40 +129,6 @@ def reading_language(language: str | None) -> str:
     return language if language in SIGNAL_LANGUAGES else UNKNOWN
 
 
-def tickets_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """`TICKETS` and `REASON` of rows."""
-    return _frame(rows, _OF_TICKETS, ("created_at",))
-
-
-def events_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """`EVENTS` of rows."""
-    return _frame(rows, EVENTS, ("occurred_at", "received_at"))
-
-
-def _frame(rows: Sequence[Row], names: Sequence[str], times: Sequence[str]) -> pd.DataFrame:
-    strings = [name for name in names if name not in (*times, *WORDS, "seq", "key")]
-    texts: Any = pd.array([row[name] for name in strings for row in rows], dtype="str")  # all at once: it is quicker
-    columns: dict[str, Any] = {}
-    for name in names:
-        if name in strings:
-            start = strings.index(name) * len(rows)
-            columns[name] = texts[start : start + len(rows)]
-        elif name in times:
-            whole = np.array([NEVER if row[name] is None else row[name] for row in rows], dtype=np.int64)
-            columns[name] = pd.DatetimeIndex(whole.view("datetime64[us]"), tz="UTC")
-        else:
-            columns[name] = _numbers(name, [row[name] for row in rows])
-    return pd.DataFrame(columns, copy=False)
-
-
-def _numbers(name: str, values: list[Any]) -> Any:
-    if name == "seq":
-        return pd.array(values, dtype="Int64")
-    if name == "key":
-        return np.array(values, dtype=np.int64).view(np.uint64)
-    return np.array(values, dtype=np.float64)
-
-
 def _once(rows: Iterable[Row]) -> tuple[dict[int, Row], int]:
     """Each event once, and how many rows said nothing new."""
     found: dict[int, Row] = {}
@@ -181,13 +147,14 @@ def earlier(one: int | None, other: int | None) -> int | None:
 
 
 def _tickets(frame: pd.DataFrame, refused: Counter[str]) -> dict[str, Row]:
-    need(frame, "tickets", ("ticket_id",))
+    given = dict(frame.items())
+    need(given, "tickets", ("ticket_id",))
     if frame.empty:
         return {}
-    columns = {name: texts(frame, name) for name in _OF_TICKETS if name != "created_at"}
+    columns = {name: texts(given, name) for name in _OF_TICKETS if name != "created_at"}
     whose = customers(columns["customer_id"], columns["customer_keys"])
     columns["customer_id"], columns["customer_keys"] = whose
-    columns["created_at"] = _times(frame, "created_at")
+    columns["created_at"] = _times(given, "created_at")
     found: dict[str, Row] = {}
     for cells in zip(*(columns[name] for name in _OF_TICKETS), strict=True):
         row = dict(zip(_OF_TICKETS, cells, strict=True))
@@ -197,14 +164,16 @@ def _tickets(frame: pd.DataFrame, refused: Counter[str]) -> dict[str, Row]:
 
 
 def _events(frame: pd.DataFrame, refused: Counter[str]) -> Iterable[Row]:
-    need(frame, "events", ("ticket_id", "kind", "received_at", "occurred_at"))
-    columns = {name: texts(frame, name) for name in KEYED}
-    columns |= {name: _times(frame, name) for name in ("occurred_at", "received_at")}
-    columns["key"] = _keys(frame, columns)
+    given = dict(frame.items())  # to ask a frame for a column by its name takes longer
+    need(given, "events", ("ticket_id", "kind", "received_at", "occurred_at"))
+    columns = {name: texts(given, name) for name in KEYED}
+    columns |= {name: _times(given, name) for name in ("occurred_at", "received_at")}
+    columns["key"] = _keys(given, columns)
     columns["actor"], columns["value"] = people(columns["actor"]), values(columns["value"], columns["field"])
-    columns["seq"] = _whole(frame, "seq")
+    columns["seq"] = _whole(given, "seq")
+    read = all(name in given for name in WORDS)
     columns["words"] = (
-        [_words(w) for w in frame[list(WORDS)].to_numpy(np.float64).tolist()] if _read(frame) else ([None] * len(frame))
+        [_words(w) for w in frame[list(WORDS)].to_numpy(np.float64).tolist()] if read else [None] * len(frame)
     )
     for cells in zip(*columns.values(), strict=True):
         row = dict(zip(columns, cells, strict=True))
@@ -214,7 +183,7 @@ def _events(frame: pd.DataFrame, refused: Counter[str]) -> Iterable[Row]:
             yield row
 
 
-def _keys(frame: pd.DataFrame, columns: Mapping[str, list[Any]]) -> list[int]:
+def _keys(frame: Mapping[Hashable, pd.Series], columns: Mapping[str, list[Any]]) -> list[int]:
     """As `event_keys` of the frame, with their highest bit as a sign."""
     if "key" in frame:
         keys = frame["key"].to_numpy(np.uint64)
@@ -230,38 +199,37 @@ def _escalated(frame: pd.DataFrame | None, refused: Counter[str]) -> dict[str, i
     """When each escalated ticket was known to be; the first time counts."""
     if frame is None:
         return {}
-    need(frame, "outcomes", ("ticket_id", "outcome", "value", "known_at"))
+    need(dict(frame.items()), "outcomes", ("ticket_id", "outcome", "value", "known_at"))
     yes = frame[((frame["outcome"] == "escalated") & (frame["value"] == "1")).to_numpy(bool)]
     found: dict[str, int] = {}
-    for id_, known_at in zip(texts(yes, "ticket_id"), _times(yes, "known_at"), strict=True):
+    given = dict(yes.items())
+    for id_, known_at in zip(texts(given, "ticket_id"), _times(given, "known_at"), strict=True):
         if _passes(_id_code(id_) or ("no_time" if known_at is None else None), refused) and known_at is not None:
             found[id_] = min(known_at, found.get(id_, known_at))
     return found
 
 
-def need(frame: pd.DataFrame, what: str, names: Sequence[str]) -> None:
+def need(given: Mapping[Hashable, pd.Series], what: str, names: Sequence[str]) -> None:
     """Refuse a table that lacks a column.
 
     Raises
     ------
     InputError
     """
-    missing = [name for name in names if name not in frame]
+    missing = [name for name in names if name not in given]
     if missing:
-        got = f"columns {', '.join(map(str, frame.columns[:8]))}"
+        got = f"columns {', '.join(map(str, [*given][:8]))}"
         raise InputError(f"the {what} lack a column", where=f"column {missing[0]}", got=got, do="see the schema")
 
 
-def _read(frame: pd.DataFrame) -> bool:
-    return all(name in frame for name in WORDS)
-
-
-def texts(frame: pd.DataFrame, name: str) -> list[Any]:
+def texts(frame: Mapping[Hashable, pd.Series], name: str) -> list[Any]:
     """A column's values as text that can be stored, None where there is none or no such column."""
     if name not in frame:
-        return [None] * len(frame)
+        return [None] * _length(frame)
     values = frame[name]
-    told = pa.array(values).to_pylist() if isinstance(values.dtype, pd.StringDtype) else values.tolist()  # quicker
+    told = (
+        pa.array(values.array).to_pylist() if isinstance(values.dtype, pd.StringDtype) else values.tolist()
+    )  # quicker
     return [_text(value) for value in told]
 
 
@@ -280,9 +248,9 @@ def _plain(value: str) -> bool:
     return (value.isascii() and "\x00" not in value) or not _UNSTORABLE.search(value)
 
 
-def _times(frame: pd.DataFrame, name: str) -> list[int | None]:
+def _times(frame: Mapping[Hashable, pd.Series], name: str) -> list[int | None]:
     if name not in frame:
-        return [None] * len(frame)
+        return [None] * _length(frame)
     values = frame[name]
     if not isinstance(values.dtype, pd.DatetimeTZDtype) and values.notna().any():
         got = str(values.dtype)
@@ -290,8 +258,12 @@ def _times(frame: pd.DataFrame, name: str) -> list[int | None]:
     return [None if at == NEVER else at for at in moments(values).tolist()]
 
 
-def _whole(frame: pd.DataFrame, name: str) -> list[int | None]:
-    values = frame[name].tolist() if name in frame else [None] * len(frame)
+def _length(frame: Mapping[Hashable, pd.Series]) -> int:
+    return len(next(iter(frame.values()), ()))
+
+
+def _whole(frame: Mapping[Hashable, pd.Series], name: str) -> list[int | None]:
+    values = frame[name].tolist() if name in frame else [None] * _length(frame)
     return [None if value is None or value is pd.NA or value != value else int(value) for value in values]
 
 

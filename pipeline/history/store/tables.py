@@ -6,37 +6,19 @@ meetings and links are made of them and could be made anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Double,
-    Executable,
-    Index,
-    MetaData,
-    Select,
-    SmallInteger,
-    Table,
-    Text,
-    bindparam,
-    select,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, MetaData, SmallInteger, Table, Text
 
 from pipeline.history.log import WORDS
 
 VERSION = "1"
 """Of the tables and of what is made of the facts in them; another number: another store."""
 
-AT_ONCE = 900
+AT_ONCE = 512
 """So many tickets, or keys, are asked for in one statement."""
 
-Row = dict[str, Any]
 T = TypeVar("T")
 
 METADATA = MetaData()
@@ -125,70 +107,7 @@ LINKS = _table(
 """The first meeting of each pair, once from either side; `account`: whether the other side is one."""
 
 
-def insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    """Add rows that aren't there."""
-    if found := list(rows):
-        connection.execute(table.insert(), found)
-
-
-def upsert(connection: Connection, table: Table, rows: Iterable[Row], *, add: str | None = None) -> None:
-    """Add rows, or set the values of those that are there; the column `add` grows by the new value instead."""
-    if found := list(rows):
-        connection.execute(_upsert(table, connection.dialect.name, add), found)
-
-
-def update(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    """Set the values of rows, found by their primary key, that are there; all rows have the same columns."""
-    if found := list(rows):
-        keys = {column.name for column in table.primary_key}
-        statement = _update(table, tuple(name for name in found[0] if name not in keys))
-        connection.execute(statement, [{f"the_{n}" if n in keys else n: v for n, v in row.items()} for row in found])
-
-
-def delete(connection: Connection, table: Table, keys: Iterable[Row]) -> None:
-    """Take rows out by (some columns of) their primary key."""
-    if found := list(keys):
-        statement = _delete(table, tuple(found[0]))
-        connection.execute(statement, [{f"the_{name}": value for name, value in key.items()} for key in found])
-
-
-def rows_of(connection: Connection, table: Table, ticket_ids: Sequence[str]) -> list[Row]:
-    """All rows of a table that are of some tickets."""
-    names, found = table.columns.keys(), list[Row]()
-    for some in pieces(ticket_ids):
-        found += [dict(zip(names, row, strict=True)) for row in connection.execute(_of(table), {"ids": some})]
-    return found
-
-
 def pieces(values: Sequence[T], size: int = AT_ONCE) -> Iterator[Sequence[T]]:
     """The values in order, at most `size` at once."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
-
-
-# Statements are made once: to make and to name one takes longer than to run it.
-
-
-@cache
-def _of(table: Table) -> Select[Any]:
-    return select(table).where(table.c.ticket_id.in_(bindparam("ids", expanding=True)))
-
-
-@cache
-def _upsert(table: Table, dialect: str, add: str | None) -> Executable:
-    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    new: dict[str, Any] = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
-    if add:
-        new[add] = table.c[add] + statement.excluded[add]
-    return statement.on_conflict_do_update(index_elements=[c.name for c in table.primary_key], set_=new)
-
-
-@cache
-def _update(table: Table, names: tuple[str, ...]) -> Executable:
-    place = [column == bindparam(f"the_{column.name}") for column in table.primary_key]
-    return table.update().where(*place).values({name: bindparam(name) for name in names})
-
-
-@cache
-def _delete(table: Table, names: tuple[str, ...]) -> Executable:
-    return table.delete().where(*(table.c[name] == bindparam(f"the_{name}") for name in names))

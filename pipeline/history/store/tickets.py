@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from pipeline.config import History as Settings
 from pipeline.history.reasons import REASON
-from pipeline.history.store.tables import REASONS, TICKETS, Row, rows_of, upsert
+from pipeline.history.store.statements import Row, rows_of, upsert
+from pipeline.history.store.tables import REASONS, TICKETS
 
 
 def ticket_rows(connection: Connection, ticket_ids: Sequence[str], settings: Settings) -> list[Row]:
