@@ -147,10 +147,10 @@ def earlier(one: int | None, other: int | None) -> int | None:
 
 
 def _tickets(frame: pd.DataFrame, refused: Counter[str]) -> dict[str, Row]:
-    given = dict(frame.items())
-    need(given, "tickets", ("ticket_id",))
-    if frame.empty:
+    need(frame, "tickets", ("ticket_id",))
+    if frame.empty:  # often: a helpdesk's webhook brings an event alone
         return {}
+    given = dict(frame.items())
     columns = {name: texts(given, name) for name in _OF_TICKETS if name != "created_at"}
     whose = customers(columns["customer_id"], columns["customer_keys"])
     columns["customer_id"], columns["customer_keys"] = whose
@@ -199,7 +199,7 @@ def _escalated(frame: pd.DataFrame | None, refused: Counter[str]) -> dict[str, i
     """When each escalated ticket was known to be; the first time counts."""
     if frame is None:
         return {}
-    need(dict(frame.items()), "outcomes", ("ticket_id", "outcome", "value", "known_at"))
+    need(frame, "outcomes", ("ticket_id", "outcome", "value", "known_at"))
     yes = frame[((frame["outcome"] == "escalated") & (frame["value"] == "1")).to_numpy(bool)]
     found: dict[str, int] = {}
     given = dict(yes.items())
@@ -209,7 +209,7 @@ def _escalated(frame: pd.DataFrame | None, refused: Counter[str]) -> dict[str, i
     return found
 
 
-def need(given: Mapping[Hashable, pd.Series], what: str, names: Sequence[str]) -> None:
+def need(given: pd.DataFrame | Mapping[Hashable, pd.Series], what: str, names: Sequence[str]) -> None:
     """Refuse a table that lacks a column.
 
     Raises
