@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.history.course import AGENT, View, ended_at, queue_at, reopened
-from pipeline.history.log import DAY, KINDS, NEVER, QUEUE, STATUS, Columns, Log, is_named, objects
+from pipeline.history.log import DAY, KINDS, NEVER, QUEUE, STATUS, Columns, Log, distinct, is_named, objects, sought
 
 FACTS = ("tickets", "open", "answered", "escalated", "reopened", "satisfaction", "rated")
 """What is counted: tickets that came, that are open (+1, -1), first replies, escalations, reopenings, ratings' sum and
@@ -125,8 +125,8 @@ class Tallies:
     @classmethod
     def _sorted(cls, keys: np.ndarray, fact: np.ndarray, at: np.ndarray, amount: np.ndarray) -> Tallies:
         codes, names = pd.factorize(keys)
-        marks = np.unique(at)
-        place = (codes.astype(np.int64) * len(FACTS) + fact) * (len(marks) + 1) + np.searchsorted(marks, at)
+        marks = distinct(at)
+        place = (codes.astype(np.int64) * len(FACTS) + fact) * (len(marks) + 1) + sought(marks, at)
         order = np.argsort(place, kind="stable")
         sums = np.append(0.0, np.cumsum(amount[order]))
         return cls({key: code for code, key in enumerate(names.tolist())}, marks, place[order], sums, at[order])
@@ -152,11 +152,11 @@ class Tallies:
         return np.asarray(np.where(end > start, self.at[np.maximum(end - 1, 0)], np.nan))
 
     def _start(self, codes: np.ndarray, fact: str) -> np.ndarray:
-        return np.asarray(np.searchsorted(self.place, (codes * len(FACTS) + FACTS.index(fact)) * (len(self.marks) + 1)))
+        return sought(self.place, (codes * len(FACTS) + FACTS.index(fact)) * (len(self.marks) + 1))
 
     def _end(self, codes: np.ndarray, fact: str, moments: np.ndarray) -> np.ndarray:
         base = (codes * len(FACTS) + FACTS.index(fact)) * (len(self.marks) + 1)
-        return np.asarray(np.searchsorted(self.place, base + np.searchsorted(self.marks, moments)))
+        return sought(self.place, base + sought(self.marks, moments))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from pipeline.config import Sla
 from pipeline.history.amounts import CUSTOMER_KEY, DESK, QUEUE_KEY, Codes, Others, reason_key
 from pipeline.history.calendar import Calendar
 from pipeline.history.course import COURSE, PER_COLUMN, View, columns, course, ended_at, hours, queue_at, spent
-from pipeline.history.identity import Identities, by_row, keys_of
+from pipeline.history.identity import Identities
+from pipeline.history.keys import keys_each
 from pipeline.history.log import NEVER, WORDS, is_named, log_of, moments, objects
 from pipeline.history.reasons import QUEUE, REASON, reasons_of
 from pipeline.history.record import History, message_words
@@ -58,6 +59,9 @@ GROWING = (
 )  # fmt: skip
 """Numbers that only grow as a history gets longer: a model that learned from them would find every later day odd."""
 
+
+_AT_ONCE = 4_096
+"""So many rows are filled in column by column: as many as lie in a cache."""
 
 _NAMELESS = "\x1f"  # begins the ids of rows that have none: nobody else's
 
@@ -121,9 +125,10 @@ class AsOf:
         if history is not None:
             known |= self._known(tickets, at, history)
         table = np.full((len(tickets), len(self.names)), np.nan, dtype=np.float32)
-        for j, name in enumerate(self.names):
-            if name in known:
-                table[:, j] = known[name]
+        for begin in range(0, len(table), _AT_ONCE):
+            for j, name in enumerate(self.names):
+                if name in known:
+                    table[begin : begin + _AT_ONCE, j] = known[name][begin : begin + _AT_ONCE]
         table[at == NEVER, len(MESSAGE) :] = np.nan
         return table
 
@@ -148,7 +153,8 @@ class AsOf:
         found |= self._clock(view, found)
         others = Others.of(history.counted, ids[place])
         identities = Identities.build(history.links, self.customers)
-        keys = by_row(keys_of(own, self.customers), len(own))
+        named, more = (objects(own[name]).tolist() for name in ("customer_id", "customer_keys"))
+        keys = keys_each(named, more, self.customers)
         together = identities.together([keys[p] for p in place], at)
         found |= _customer(together, view, others) | _load(view, others)
         if REASON in own:

@@ -184,12 +184,12 @@ def keys_each(ids: Sequence[str | None], others: Sequence[str | None], settings:
     shared = shared_keys(settings.shared)
     of_id = {value: key("id", value) for value in set(ids)}
     of_others = {text: split_keys(text) for text in set(others)}
-    found: list[list[str]] = []
-    for value, text in zip(ids, others, strict=True):
+    known: dict[tuple[str | None, str | None], list[str]] = {}
+    for value, text in dict.fromkeys(zip(ids, others, strict=True)):  # most customers write more than once
         own, more = of_id[value], of_others[text]
         made = {*more, own} if own is not None and SHARED_ID not in more else set(more)
-        found.append(sorted((k for k in made - shared if k != SHARED_ID), key=strength))
-    return found
+        known[value, text] = sorted((k for k in made - shared if k != SHARED_ID), key=strength)
+    return [known[told] for told in zip(ids, others, strict=True)]
 
 
 def keys_frame(rows: list[int], keys: list[str]) -> pd.DataFrame:

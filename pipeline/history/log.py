@@ -118,10 +118,10 @@ class Log:
 
     def upto(self, tickets: np.ndarray, moments: np.ndarray) -> np.ndarray:
         """End (exclusive) of what was received before each moment, shape of `tickets`."""
-        marks = np.unique(self.received)
+        marks = distinct(self.received)
         wide = len(marks) + 1
-        keys = self.ticket * wide + np.searchsorted(marks, self.received)
-        return np.searchsorted(keys, tickets * wide + np.searchsorted(marks, moments), side="left")
+        keys = self.ticket * wide + sought(marks, self.received)
+        return sought(keys, tickets * wide + sought(marks, moments))
 
     def standing(self, track: str) -> np.ndarray:
         """Which events say the newest word on `track` when they are received, shape (n,), bool."""
@@ -221,6 +221,20 @@ def objects(values: pd.Series | Sequence[Any]) -> np.ndarray:
 def is_named(values: np.ndarray) -> np.ndarray:
     """Where values that may be None are something, bool."""
     return np.array([v is not None for v in values.tolist()], dtype=bool)
+
+
+def distinct(numbers: np.ndarray) -> np.ndarray:
+    """The different ones of whole numbers, rising; by sorting: a table of millions of numbers fits no cache."""
+    rising = np.sort(numbers)
+    return np.asarray(rising[np.append(np.ones(min(len(rising), 1), dtype=bool), rising[1:] != rising[:-1])])
+
+
+def sought(rising: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """As `np.searchsorted` from the left; in the order of what is asked, as each search begins where the last ended."""
+    order = np.argsort(asked)
+    found = np.empty(len(asked), dtype=np.int64)
+    found[order] = np.searchsorted(rising, asked[order])
+    return found
 
 
 def event_keys(events: pd.DataFrame | Columns) -> np.ndarray:
