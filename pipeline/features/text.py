@@ -16,21 +16,13 @@ import scipy.sparse as sp
 
 from pipeline.artifact import State
 from pipeline.config import Features
+from pipeline.features.hashing import hashed_counts, hashed_words
 
 BITS = 24
 """Each segment hashes into 2^24 places: of 300,000 terms about 2 % share a place with another."""
 
 SEGMENTS = ("words", "characters", "subject words", "subject characters")
 """What is counted, side by side: the whole text, and the subject once more where a body stands beside it."""
-
-
-def _vectorizers(settings: Features) -> tuple[object, object]:
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    shared = {"n_features": 2**BITS, "alternate_sign": False, "norm": None, "dtype": np.float32, "lowercase": True}
-    words = HashingVectorizer(analyzer="word", ngram_range=settings.word_ngrams, token_pattern=r"(?u)\b\w+\b", **shared)
-    characters = HashingVectorizer(analyzer="char_wb", ngram_range=settings.character_ngrams, **shared)
-    return words, characters
 
 
 def count_terms(texts: Sequence[str], settings: Features, subjects: Sequence[str] | None = None) -> sp.csr_matrix:
@@ -45,11 +37,11 @@ def count_terms(texts: Sequence[str], settings: Features, subjects: Sequence[str
     """
     if len(texts) == 0:
         return sp.csr_matrix((0, len(SEGMENTS) * 2**BITS), dtype=np.float32)
-    blocks = [v.transform(list(texts)) for v in _vectorizers(settings)]  # type: ignore[attr-defined]
+    blocks = [_counted(texts, settings)]
     if subjects is None:
-        blocks += [sp.csr_matrix((len(texts), 2**BITS), dtype=np.float32)] * 2
+        blocks.append(sp.csr_matrix((len(texts), 2 * 2**BITS), dtype=np.float32))
     else:
-        blocks += [v.transform(list(subjects)) for v in _vectorizers(settings)]  # type: ignore[attr-defined]
+        blocks.append(_counted(subjects, settings))
     return sp.hstack(blocks, format="csr", dtype=np.float32)
 
 
@@ -63,15 +55,11 @@ def count_tickets(tickets: pd.DataFrame, settings: Features) -> sp.csr_matrix:
 
 def term_names(text: str, settings: Features) -> dict[int, str]:
     """Hashed place → the word or pair of words of this one text that hashes there (for explanations)."""
-    words, _ = _vectorizers(settings)
-    terms = sorted(set(words.build_analyzer()(text)))  # type: ignore[attr-defined]
-    if not terms:
-        return {}
-    from sklearn.feature_extraction import FeatureHasher
+    return hashed_words(text, settings.word_ngrams, bits=BITS)
 
-    hasher = FeatureHasher(n_features=2**BITS, input_type="string", alternate_sign=False)
-    places = hasher.transform([[t] for t in terms]).indices
-    return {int(p): t for p, t in zip(places, terms, strict=True)}
+
+def _counted(texts: Sequence[str], settings: Features) -> sp.csr_matrix:
+    return hashed_counts(texts, settings.word_ngrams, settings.character_ngrams, bits=BITS)
 
 
 @dataclass(frozen=True)
