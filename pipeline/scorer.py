@@ -281,7 +281,9 @@ class Scorer:
         similar = suggested
         asked = None
         if models.articles is not None or models.replies is not None:
-            asked = Asked.of(tickets, ticket_vectors(blocks), product=self.settings.articles.product)
+            asked = Asked.of(
+                tickets, ticket_vectors(blocks, self.builder.terms), product=self.settings.articles.product
+            )
         if models.articles is not None and asked is not None:
             suggested = models.articles.suggest(asked)
             answer.put("auto_answer", rows, models.articles.auto_answers(suggested))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,26 +80,33 @@ class Earlier:
     vectors: Any
 
     def similarity(self, asked: Asked) -> np.ndarray:
-        """Cosine of n tickets to each, 0 to 1, shape (n, e)."""
-        near = asked.vectors @ self._across
-        return np.clip(np.asarray(near.todense() if sp.issparse(near) else near, dtype=np.float64), 0.0, 1.0)
+        """Cosine of n tickets to each, 0 to 1, shape (n, e), float32."""
+        if not sp.issparse(self.vectors):
+            near = np.asarray(asked.vectors @ self.vectors.T, dtype=np.float32)
+        else:
+            near = _sparse_product(sp.csr_matrix(asked.vectors), self._across)
+        return np.clip(near, 0.0, 1.0, out=near)
 
     def seen(self, asked: Asked) -> np.ndarray:
         """Which were known by then, and are of other tickets; shape (n, e), bool.
 
         A ticket without a time is asked after all of them.
         """
-        at = asked.at[:, None]
-        found = (at == NEVER) | ((self.known != NEVER) & (self.known < at))
+        found = self._from < asked.at[:, None]
+        found[asked.at == NEVER] = True
         for row, name in enumerate(asked.ids):
             found[row, self._own.get(name, [])] = False
         return np.asarray(found)
 
     @cached_property
-    def _across(self) -> Any:
-        """Vectors, one a column, as a product needs them: made once, not for each ticket."""
-        across = self.vectors.T
-        return across.tocsr() if sp.issparse(across) else across
+    def _from(self) -> np.ndarray:
+        """`known`, and the end of time where nobody knows."""
+        return np.where(self.known == NEVER, np.iinfo(np.int64).max, self.known)
+
+    @cached_property
+    def _across(self) -> sp.csr_matrix:
+        """Sparse vectors with a term a row, as a product needs them: made once, not for each ticket."""
+        return sp.csr_matrix(self.vectors.T)
 
     @cached_property
     def _own(self) -> dict[str, list[int]]:
@@ -107,6 +115,14 @@ class Earlier:
         for at, name in enumerate(self.ticket.tolist()):
             found.setdefault(name, []).append(at)
         return found
+
+
+def _sparse_product(tickets: sp.csr_matrix, across: sp.csr_matrix) -> np.ndarray:
+    """The product as an array, row by row: most of it is filled, which a sparse one would have to find out first."""
+    near = np.empty((tickets.shape[0], across.shape[1]), dtype=np.float32)
+    for row, (begin, end) in enumerate(pairwise(tickets.indptr.tolist())):
+        near[row] = across[tickets.indices[begin:end]].T @ tickets.data[begin:end]
+    return near
 
 
 def alike_in_language(said: Sequence[str | None], theirs: np.ndarray) -> np.ndarray:

@@ -14,10 +14,11 @@ from pipeline.articles.around import SHARES, Around, Uncovered
 from pipeline.articles.earlier import Asked, Earlier, alike_in_language
 from pipeline.articles.habit import Habit, no_habit
 from pipeline.articles.index import ArticleIndex
-from pipeline.articles.ranker import Ranker, Seen, by_article, strength
+from pipeline.articles.ranker import Ranker, Seen, by_article, likeliest, strength
 from pipeline.artifact import State
 from pipeline.calibration import sigmoid
 from pipeline.features.build import Blocks
+from pipeline.features.text import Terms
 from pipeline.history.log import DAY, NEVER
 
 MEASURES = ("passage", "article", "words", "popular", "habit")
@@ -247,25 +248,6 @@ class ArticleModel:
         )  # fmt: skip
 
 
-def likeliest(likely: np.ndarray, most: int) -> list[list[int]]:
-    """Of each row the columns with the highest values, the highest first, of equals the leftmost first.
-
-    A knowledge base is large and few are shown: to sort all of it would take longer than to rank it.
-
-    Examples
-    --------
-    >>> likeliest(np.array([[0.1, 0.4, 0.2, 0.4], [0.0, 0.0, 0.0, 0.1]]), 3)
-    [[1, 3, 2], [3, 0, 1]]
-    """
-    left, rows = likely.copy(), np.arange(len(likely))
-    found = []
-    for _ in range(min(most, likely.shape[1])):
-        best = left.argmax(axis=1)
-        left[rows, best] = -np.inf
-        found.append(best)
-    return np.column_stack(found).tolist() if found else [[]] * len(likely)
-
-
 def sureness(seen: Seen, evidence: np.ndarray, likely: np.ndarray, around: Around) -> np.ndarray:
     """`SURENESS` of n tickets, shape (n, 15)."""
     rows = np.arange(len(evidence))
@@ -301,10 +283,6 @@ def _uncovered_from(state: State) -> Uncovered | None:
     return Uncovered(ticket, state["uncovered_known"], gone, language, vectors)
 
 
-def ticket_vectors(blocks: Blocks) -> Any:
-    """What tickets are compared by: their meaning, or, without an encoder, their terms; rows of unit length."""
-    if blocks.meaning.shape[1]:
-        return blocks.meaning
-    length = np.sqrt(np.asarray(blocks.terms.multiply(blocks.terms).sum(axis=1)).ravel())
-    scale = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
-    return sp.csr_matrix(sp.diags(scale) @ blocks.terms, dtype=np.float32)
+def ticket_vectors(blocks: Blocks, terms: Terms) -> Any:
+    """What tickets are compared by: their meaning, or, without an encoder, their rarer terms; rows of unit length."""
+    return blocks.meaning if blocks.meaning.shape[1] else terms.compared(blocks.terms)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.articles.earlier import Asked, Earlier, alike_in_language
-from pipeline.articles.ranker import BY_HAND_NEAR, by_article
+from pipeline.articles.ranker import BY_HAND_NEAR, by_article, likeliest
 from pipeline.articles.summary import sentences
 from pipeline.artifact import State
 from pipeline.calibration import sigmoid
@@ -123,7 +123,8 @@ class ReplyModel:
         similar: list[list[dict[str, Any]]] = []
         replies: list[dict[str, Any] | None] = []
         for part, near in self.looks(asked):
-            order = np.argsort(-near.similarity, axis=1, kind="stable")[:, : self.shown]
+            size = (len(part.ids), min(self.shown, near.similarity.shape[1]))
+            order = np.array(likeliest(near.similarity, self.shown), dtype=np.int64).reshape(size)
             likely = sigmoid(np.take_along_axis(near.similarity, order, axis=1) * self.alike[0] + self.alike[1])
             sure = self.sure(near)
             speaks = [bool(text.strip()) for text in part.texts]
@@ -142,8 +143,11 @@ class ReplyModel:
 
     def look(self, asked: Asked) -> Near:
         """Similarities of the answered tickets, -1 where one can't be seen, and the evidence for each text."""
-        near = np.where(self._visible(asked), self._earlier.similarity(asked), -1.0)
-        each = np.where(near >= 0, np.exp(NEARNESS * (near - 1.0)), 0.0)
+        near = self._earlier.similarity(asked)
+        hidden = ~self._visible(asked)
+        near[hidden] = -1.0
+        each = np.exp(np.float32(NEARNESS) * (near - np.float32(1.0)))
+        each[hidden] = 0.0
         return Near(near, by_article(each, self.answers.text, len(self.texts)))
 
     def sure(self, near: Near) -> np.ndarray:
@@ -155,12 +159,13 @@ class ReplyModel:
     def measures(self, near: Near) -> np.ndarray:
         """`SURENESS` of the reply with most evidence, shape (n, 3)."""
         best = near.best()
-        own = self.answers.text[None, :] == best[:, None]
-        seen = own & (near.similarity >= 0)
-        nearest = np.where(seen, near.similarity, 0.0).max(axis=1, initial=0.0)
-        most = near.evidence[np.arange(len(best)), best]
-        share = np.log((most + 1e-12) / (near.evidence.sum(axis=1) + 1e-12))
-        return np.column_stack([nearest, share, np.log1p(seen.sum(axis=1))])
+        nearest, times = np.zeros(len(best)), np.zeros(len(best))
+        for row, text in enumerate(best.tolist()):
+            own = near.similarity[row, self._places[text] : self._places[text + 1]]
+            nearest[row], times[row] = max(own.max(initial=0.0), 0.0), (own >= 0).sum()
+        most = near.evidence[np.arange(len(best)), best].astype(np.float64)
+        share = np.log((most + 1e-12) / (near.evidence.sum(axis=1, dtype=np.float64) + 1e-12))
+        return np.column_stack([nearest, share, np.log1p(times)])
 
     def _visible(self, asked: Asked) -> np.ndarray:
         """Which answers were known by then, are of other tickets, and in the ticket's language; shape (n, e)."""
@@ -174,6 +179,11 @@ class ReplyModel:
         nearest = self.answers.ticket[sent[near[sent].argmax()]]
         kind = "macro" if len(sent) >= MACRO_FROM else "ticket"
         return {"text": self.texts[text], "source": f"{kind}:{nearest}", "probability": probability}
+
+    @cached_property
+    def _places(self) -> list[int]:
+        """Where the answers of each text begin, and the last of them end."""
+        return [int(at) for at in np.searchsorted(self.answers.text, np.arange(len(self.texts) + 1))]
 
     @cached_property
     def _earlier(self) -> Earlier:
@@ -192,7 +202,7 @@ class ReplyModel:
     @classmethod
     def from_state(cls, state: State) -> ReplyModel:
         """The stored one again."""
-        ticket, language = (np.array(state[name], dtype=object) for name in ("ticket", "language"))
+        ticket, language = np.array(state["ticket"], dtype=object), np.array(state["language"], dtype=str)
         answers = Answers(ticket, state["text"], state["known"], language, state["vectors"])
         alike, fits = (np.array(state[name], dtype=np.float64) for name in ("alike", "fits"))
         texts, macros = tuple(state["texts"]), tuple(state["macros"])

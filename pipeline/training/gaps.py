@@ -167,7 +167,7 @@ class _Lacking:
 def _lacking(
     parsed: pd.DataFrame, likeliest: np.ndarray, facts: Facts, scorer: Scorer, model: ArticleModel
 ) -> _Lacking:
-    vectors = ticket_vectors(scorer.builder.transform(parsed, None))
+    vectors = ticket_vectors(scorer.builder.transform(parsed, None), scorer.builder.terms)
     asked = Asked.of(parsed, vectors, product=scorer.settings.articles.product)
     readable = np.asarray(model.index.fitting(asked.languages, asked.products).any(axis=1))
     return _Lacking(parsed, asked, readable, likeliest, hours_waited(parsed, facts))

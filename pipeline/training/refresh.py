@@ -129,7 +129,9 @@ def _vectors(scorer: Scorer, frame: pd.DataFrame, say: Say) -> Any:
         texts = frame["text"].fillna("").astype(object).tolist()
         return encoded(encoder, texts, scorer.settings, say)
     parts = [frame.iloc[start : start + CHUNK] for start in range(0, len(frame), CHUNK)]
-    return sp.vstack([ticket_vectors(scorer.builder.transform(part)) for part in parts], format="csr")
+    return sp.vstack(
+        [ticket_vectors(scorer.builder.transform(part), scorer.builder.terms) for part in parts], format="csr"
+    )
 
 
 def _articles(scorer: Scorer, old: ArticleModel, known: Prepared, vectors: Any, say: Say) -> ArticleModel:

@@ -54,7 +54,8 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     A reply is taken for right if what settled its ticket is what settles this one: the same article was cited on both;
     where too few tickets have a cited article, both have the same topic.
     """
-    model = gathered(prepared, ticket_vectors(featurized.blocks), params, say=say)
+    vectors = ticket_vectors(featurized.blocks, featurized.builder.terms)
+    model = gathered(prepared, vectors, params, say=say)
     answers, settings = model.answers, params.articles
     most = 0
     for what, matter in _matters(prepared):
@@ -62,7 +63,7 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
         if len(answers.ticket) < FEWEST or len(rows) < FEWEST:
             continue
         frame = prepared.frame.iloc[rows].drop(columns="as_of", errors="ignore")
-        asked, own = Asked.of(frame, ticket_vectors(featurized.blocks)[rows]), [matter[row] for row in rows]
+        asked, own = Asked.of(frame, vectors[rows]), [matter[row] for row in rows]
         pairs, replies = _beside_earlier(model, asked, own, _of_answers(prepared, answers, matter))
         most = max(most, len(replies.row))
         if len(replies.row) < FEWEST:

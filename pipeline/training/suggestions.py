@@ -75,7 +75,7 @@ class Made:
 
 def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Callable[[str], None]) -> Made:
     """Index the articles, learn the ranking, judge it on the latest tickets, learn it again from all."""
-    settings, vectors = params.articles, ticket_vectors(featurized.blocks)
+    settings, vectors = params.articles, ticket_vectors(featurized.blocks, featurized.builder.terms)
     model = gathered(prepared, vectors, featurized.builder.encoder, params, say=say)
     index = model.index
     cited = _cited(prepared, prepared.citations, index)

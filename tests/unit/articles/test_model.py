@@ -13,8 +13,8 @@ from made_articles import articles, directions, index
 from pipeline.articles.around import Uncovered
 from pipeline.articles.earlier import Asked
 from pipeline.articles.index import ArticleIndex
-from pipeline.articles.model import SURENESS, ArticleModel, Citations, likeliest
-from pipeline.articles.ranker import Ranker
+from pipeline.articles.model import SURENESS, ArticleModel, Citations
+from pipeline.articles.ranker import Ranker, likeliest
 from pipeline.history.log import DAY, NEVER
 
 NOW = 100 * DAY

@@ -106,3 +106,26 @@ def test_stored_terms_weigh_the_same() -> None:
     counts = count_terms(TEXTS, EVERYTHING)
     terms, found = weighted(counts, fewest=2)
     np.testing.assert_array_equal(Terms.from_state(terms.state()).transform(counts).toarray(), found.toarray())
+
+
+def test_tickets_are_compared_by_their_rarer_terms_alone() -> None:
+    texts = ["always the same"] * 300 + [f"always the same toner{i % 50}" for i in range(100)]
+    terms, matrix = weighted(count_terms(texts, EVERYTHING))
+    compared = terms.compared(matrix)
+    often = np.asarray((matrix > 0).sum(axis=0)).ravel() > 100
+    assert often.any() and not often.all()
+    assert np.array_equal(np.unique(compared.indices), np.flatnonzero(~often))
+    length = np.sqrt(np.asarray(compared.multiply(compared).sum(axis=1)).ravel())
+    assert np.allclose(length[300:], 1.0) and not length[:300].any()
+
+
+def test_of_few_tickets_every_term_is_compared() -> None:
+    terms, matrix = weighted(count_terms(TEXTS, EVERYTHING))
+    assert terms.compared(matrix).nnz == matrix.nnz
+
+
+def test_what_tickets_are_compared_by_does_not_depend_on_the_tickets_beside_them() -> None:
+    terms, matrix = weighted(count_terms(TEXTS * 5, EVERYTHING))
+    together = terms.compared(matrix)
+    alone = sp.vstack([terms.compared(matrix[row]) for row in range(20)])
+    assert (together[:20] != alone).nnz == 0
