@@ -119,7 +119,9 @@ class Earlier:
 
 def _sparse_product(tickets: sp.csr_matrix, across: sp.csr_matrix) -> np.ndarray:
     """The product as an array, row by row: most of it is filled, which a sparse one would have to find out first."""
-    near = np.empty((tickets.shape[0], across.shape[1]), dtype=np.float32)
+    near = np.zeros((tickets.shape[0], across.shape[1]), dtype=np.float32)
+    if not across.nnz:
+        return near
     for row, (begin, end) in enumerate(pairwise(tickets.indptr.tolist())):
         near[row] = across[tickets.indices[begin:end]].T @ tickets.data[begin:end]
     return near

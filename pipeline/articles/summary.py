@@ -27,26 +27,24 @@ _ABBREVIATED = re.compile(
     re.IGNORECASE,
 )
 
+# These three look at small letters: to heed case takes several times as long.
 _TRIED = re.compile(
     r"\b(?:tried|already|re-?start(?:ed|ing)|re-?install(?:ed|ing)|re-?boot(?:ed|ing)|un-?install(?:ed|ing)|attempted"
     r"|followed|cleared|disabled|turned (?:it|them )?off|removed|reset|updated|upgraded"
     r"|versucht|probiert|bereits|neu gestartet|neu installiert|essayé|déjà|réinstallé|redémarré|intenté|probado"
     r"|he reiniciado|provato|già|reinstallato|riavviato|geprobeerd|opnieuw|tentei|já|reinstalei"
-    r"|próbowa\w+|zkusil\w*|próbált\w*)\b",
-    re.IGNORECASE,
+    r"|próbowa\w+|zkusil\w*|próbált\w*)\b"
 )
 _NOW = re.compile(
     r"\b(?:now|still|currently|at the moment|no longer|any ?more|again|today|yesterday|since|jetzt|immer noch"
     r"|noch immer|weiterhin|seit|wieder|maintenant|toujours|depuis|encore|ahora|todavía|sigue|desde|adesso|ancora"
-    r"|da quando|nu|nog steeds|sinds|agora|ainda|teraz|nadal|teď|stále|most|még mindig)\b",
-    re.IGNORECASE,
+    r"|da quando|nu|nog steeds|sinds|agora|ainda|teraz|nadal|teď|stále|most|még mindig)\b"
 )
 _WRONG = re.compile(
     r"\b(?:can ?n[o']t|can[’']t|won[’']?t|does ?n[o’']?t|did ?n[o’']?t|is ?n[o’']?t|not|never|unable|fail\w*|error\w*"
     r"|problem\w*|issue\w*|broken|crash\w*|lost|missing|wrong|stopp?ed|stuck|refus\w+|denied|disappear\w*|impossible|nothing"
     r"|nicht|kein\w*|fehler\w*|defekt\w*|kaputt|pas|erreur\w*|bloqué\w*|no puedo|falla\w*|fallo|non|errore"
-    r"|errori|bloccat\w+|niet|geen|fout\w*|não|erro|falha|nie|błąd|nelze|chyba|nem|hiba)\b",
-    re.IGNORECASE,
+    r"|errori|bloccat\w+|niet|geen|fout\w*|não|erro|falha|nie|błąd|nelze|chyba|nem|hiba)\b"
 )
 
 
@@ -110,11 +108,11 @@ def sentences(text: str) -> list[str]:
 
 def _chosen(said: list[str], title: str) -> set[int]:
     """Places of the sentences that say most: two of what is wrong, one of what was tried, one of how it is now."""
-    central = _central(said, title)
-    wrong = [c * (1.6 if _WRONG.search(s) else 1.0) for s, c in zip(said, central, strict=True)]
+    central, small = _central(said, title), [s.lower() for s in said]
+    wrong = [c * (1.6 if _WRONG.search(s) else 1.0) for s, c in zip(small, central, strict=True)]
     chosen = {max(range(len(said)), key=lambda i: wrong[i])}
     for cue, latest in ((_TRIED, False), (_NOW, True)):
-        able = [i for i, s in enumerate(said) if i not in chosen and cue.search(s)]
+        able = [i for i, s in enumerate(small) if i not in chosen and cue.search(s)]
         if able:
             chosen.add(able[-1] if latest else max(able, key=lambda i: central[i]))
     rest = sorted((i for i in range(len(said)) if i not in chosen), key=lambda i: -wrong[i])

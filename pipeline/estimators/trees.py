@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -158,18 +159,26 @@ class Trees:
     def log_odds(self, table: np.ndarray) -> np.ndarray:
         """Sum of the trees, shape (n,)."""
         total = np.full(len(table), self.baseline)
+        feature, left, right, depth = self._paths
         for start in range(0, len(table), 256):  # rows × trees pointers at a time
-            rows = table[start : start + 256]
-            node = np.broadcast_to(self.roots, (len(rows), len(self.roots))).copy()
-            while True:
-                inner = self.left[node] >= 0
-                if not inner.any():
-                    break
-                r, t = np.nonzero(inner)
-                at = node[r, t]
-                node[r, t] = np.where(self._goes_left(rows[r, self.feature[at]], at), self.left[at], self.right[at])
+            rows = np.ascontiguousarray(table[start : start + 256])
+            first = np.arange(len(rows), dtype=np.intp)[:, None] * rows.shape[1]
+            node = np.broadcast_to(self.roots.astype(np.intp), (len(rows), len(self.roots)))
+            for _ in range(depth):
+                values = rows.take(first + feature[node])
+                node = np.where(self._goes_left(values, node), left[node], right[node])
             total[start : start + 256] += self.value[node].sum(axis=1)
         return total
+
+    @cached_property
+    def _paths(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """Feature, left and right of each node, and the greatest depth; a leaf leads to itself, so that all walk on."""
+        leaf, here = self.left < 0, np.arange(len(self.left), dtype=np.intp)
+        left, right = np.where(leaf, here, self.left), np.where(leaf, here, self.right)
+        node, depth = np.unique(self.roots).astype(np.intp), 0
+        while len(node := node[~leaf[node]]):
+            node, depth = np.concatenate([left[node], right[node]]), depth + 1
+        return np.where(leaf, 0, self.feature).astype(np.intp), left, right, depth
 
     def contributions(self, table: np.ndarray) -> tuple[np.ndarray, float]:
         """What each column adds to each row's log-odds, shape (n, f), and the base; they add up exactly.
@@ -191,11 +200,13 @@ class Trees:
     def _goes_left(self, values: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         missing = np.isnan(values)
         left = values <= self.threshold[nodes]
-        split = self.category[nodes] >= 0
-        if split.any():
+        if len(self.bitsets):
+            split = self.category[nodes] >= 0
             code = np.clip(np.nan_to_num(values[split]), 0, 255).astype(int)
             left[split] = self.bitsets[self.category[nodes[split]], code]
-        return np.asarray(np.where(missing, self.missing_left[nodes], left))
+        if missing.any():
+            left[missing] = self.missing_left[nodes[missing]]
+        return np.asarray(left)
 
     def state(self) -> State:
         """What is stored."""
