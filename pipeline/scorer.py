@@ -142,13 +142,14 @@ class Scorer:
         InputError
             See `score`.
         """
-        parsed = parse(tickets, self.settings.tickets).reset_index(drop=True)
+        parsed = parse(tickets, self.settings.tickets)
+        parsed.index = pd.RangeIndex(len(parsed))  # to reset it would copy every column
         answer = Answer(len(parsed))
         everything = np.arange(len(parsed))
         for name in ("ticket_id", "language", "error"):
             answer.put(name, everything, _plain(parsed[name]))
         answer.put("scorer_version", everything, [self.version] * len(parsed))
-        good = np.flatnonzero(parsed["error"].isna())
+        good = np.flatnonzero([code is None for code in answer["error"].tolist()])
         for rows, blocks in self._blocks(parsed, good, answer, history):
             self._fill(answer, parsed, rows, blocks, explain)
         self._route(answer, parsed)
@@ -275,7 +276,7 @@ class Scorer:
             answer.put_levels(rows, models.priority.levels, levels, models.priority.decide(levels))
         if models.escalation is not None:
             answer.put("escalation_risk", rows, models.escalation.risk(blocks))
-        tickets = parsed.iloc[rows]
+        tickets = parsed if n == len(parsed) else parsed.iloc[rows]
         answer.put("summary", rows, self._summaries(tickets, blocks))
         suggested: list[list[dict[str, Any]]] = [[] for _ in range(n)]
         similar = suggested

@@ -12,6 +12,7 @@ from pipeline.artifact import State
 from pipeline.calibration import Link
 from pipeline.estimators.kernel import Kernel
 from pipeline.estimators.linear import Linear, Matrix, fit_logistic, fit_margins
+from pipeline.estimators.stacking import beside, chosen_columns
 from pipeline.features.build import Blocks
 
 View = Literal["words", "meaning", "kernel", "side_by_side"]
@@ -172,13 +173,12 @@ def _even_weights(codes: np.ndarray, classes: int, evenness: float, weights: np.
 
 def view(blocks: Blocks, name: View, columns: np.ndarray) -> Matrix:
     """The matrix that a linear expert sees: [terms | fields (| meaning)], or [meaning | fields]."""
-    fields = blocks.one_hot[:, columns]
+    fields = chosen_columns(blocks.one_hot, columns)
     if name == "meaning":
         return np.hstack([blocks.meaning, FIELD_SCALE * fields.toarray()]).astype(np.float32)
-    parts = [blocks.terms, fields]
     if name == "side_by_side":
-        parts.append(sp.csr_matrix(MEANING_SCALE * blocks.meaning))
-    return sp.hstack(parts, format="csr", dtype=np.float32)
+        return beside(blocks.terms, fields, sp.csr_matrix(MEANING_SCALE * blocks.meaning))
+    return beside(blocks.terms, fields)
 
 
 def telling_columns(blocks: Blocks, codes: np.ndarray, field_of: list[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pipeline.estimators.linear import Linear, Matrix
+from pipeline.estimators.stacking import beside
 from pipeline.estimators.trees import MAX_CATEGORY, constant_log_odds
 from pipeline.features.build import Blocks
 from pipeline.features.table import NUMBERS
@@ -79,12 +80,12 @@ def matrix_of(name: str, blocks: Blocks, edges: np.ndarray) -> Matrix:
         _indicator(moments[:, 1], 9),
         _indicator(period, PERIODS + 1),
     ]
-    return sp.hstack(parts, format="csr", dtype=np.float32)
+    return beside(*parts)
 
 
 def _indicator(place: np.ndarray, width: int) -> sp.csr_matrix:
     n = len(place)
-    return sp.csr_matrix((np.ones(n, dtype=np.float32), (np.arange(n), place.astype(int))), shape=(n, width))
+    return sp.csr_matrix((np.ones(n, dtype=np.float32), place.astype(np.int32), np.arange(n + 1)), shape=(n, width))
 
 
 def _time_codes(blocks: Blocks) -> np.ndarray:

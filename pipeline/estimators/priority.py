@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from pipeline.artifact import State
 from pipeline.calibration import sigmoid, softmax
 from pipeline.estimators.linear import Linear, Matrix, fit_logistic, fit_margins
+from pipeline.estimators.stacking import beside
 from pipeline.features.build import Blocks
 
 View = Literal["words", "meaning", "both"]
@@ -177,5 +178,4 @@ def view(blocks: Blocks, name: View) -> Matrix:
     """The matrix that all members see."""
     if name == "meaning":
         return blocks.meaning if blocks.one_hot.shape[1] == 0 else np.hstack([blocks.meaning, blocks.one_hot.toarray()])
-    parts = [blocks.terms, blocks.one_hot] + ([sp.csr_matrix(blocks.meaning)] if name == "both" else [])
-    return sp.hstack(parts, format="csr", dtype=np.float32)
+    return beside(blocks.terms, blocks.one_hot, *([sp.csr_matrix(blocks.meaning)] if name == "both" else []))

@@ -202,7 +202,7 @@ class Trees:
         left = values <= self.threshold[nodes]
         if len(self.bitsets):
             split = self.category[nodes] >= 0
-            code = np.clip(np.nan_to_num(values[split]), 0, 255).astype(int)
+            code = np.clip(np.where(missing, 0.0, values)[split], 0, 255).astype(int)
             left[split] = self.bitsets[self.category[nodes[split]], code]
         if missing.any():
             left[missing] = self.missing_left[nodes[missing]]

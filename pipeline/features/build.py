@@ -13,7 +13,7 @@ from pipeline.config import Features, Sla
 from pipeline.config import History as Customers
 from pipeline.features.encoder import Encoder
 from pipeline.features.table import FieldCodes, numbers
-from pipeline.features.text import Terms, count_tickets
+from pipeline.features.text import Terms, count_tickets, written
 from pipeline.history.as_of import AsOf
 from pipeline.history.record import History
 
@@ -98,7 +98,7 @@ class FeatureBuilder:
 
     def transform(self, tickets: pd.DataFrame, history: History | None = None) -> Blocks:
         """Blocks of parsed tickets (`tickets.parse`), and of what the history knew as of each one's moment."""
-        texts = tickets["text"].fillna("").astype(object).tolist()
+        texts = written(tickets["text"])
         blocks = self.assemble(tickets, count_tickets(tickets, self.settings), self._meaning(texts))
         if self.as_of is None or history is None:
             return blocks

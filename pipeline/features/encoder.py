@@ -55,13 +55,7 @@ class TransformerEncoder:
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of unit length; a text that occurs twice is encoded once."""
         unique = list(dict.fromkeys(texts)) or [""]  # no texts at all still have a width
-        vectors = self.model.encode(
-            unique,
-            batch_size=self.batch_size,
-            normalize_embeddings=True,
-            show_progress_bar=False,
-            convert_to_numpy=True,
-        )
+        vectors = self._encode(unique) if len(unique) > 1 else self._encode_one(unique[0])
         place = {text: i for i, text in enumerate(unique)}
         rows = np.asarray(vectors, dtype=np.float32)[np.array([place[t] for t in texts], dtype=np.int64)]
         rows /= np.maximum(
@@ -69,6 +63,24 @@ class TransformerEncoder:
         )  # bfloat16 leaves lengths of 0.997 to 1.003
         rows[[i for i, t in enumerate(texts) if not t.strip()]] = 0.0
         return rows
+
+    def _encode(self, texts: list[str]) -> Any:
+        return self.model.encode(
+            texts,
+            batch_size=self.batch_size,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+            convert_to_numpy=True,
+        )
+
+    def _encode_one(self, text: str) -> Any:
+        """What `_encode` gives for one text, without all that it does to put several in order."""
+        import torch
+
+        model = self.model
+        with torch.inference_mode():
+            found = model.forward(model.preprocess([text]))["sentence_embedding"]
+            return torch.nn.functional.normalize(found, p=2, dim=1).float().numpy()
 
     @property
     def model(self) -> Any:
@@ -249,4 +261,4 @@ def _open_model(folder: Path, precision: str, max_tokens: int, layers: tuple[int
     kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
     model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, model_kwargs={"torch_dtype": kind})
     model.max_seq_length = max_tokens
-    return side_by_side(model, layers)
+    return side_by_side(model, layers).eval()

@@ -15,13 +15,14 @@ import scipy.sparse as sp
 
 _TOKEN = re.compile(r"\w+")
 _SPACE = ord(" ")
-_AT_ONCE = 1 << 17
+_AT_ONCE = 1 << 14
 """Characters that are looked at together: enough that a step's own cost is nothing, and few enough for the cache."""
 
 
 class Spans(NamedTuple):
-    """Terms as they stand in bytes, arrays of one length: text, first byte, and number of bytes of each."""
+    """Terms as they stand in bytes, arrays of one length: segment, text, first byte, and number of bytes of each."""
 
+    segment: np.ndarray
     text: np.ndarray
     start: np.ndarray
     size: np.ndarray
@@ -43,13 +44,9 @@ def hashed_counts(
     keys: list[np.ndarray] = []
     counts: list[np.ndarray] = []
     for first, piece in _pieces([text.lower() for text in texts]):
-        both = (_of_words(piece, words), _of_characters(piece, characters))
-        found = [
-            ((spans.text + first) << (bits + 1)) + (segment << bits) + place(murmur3(data, spans), bits)
-            for segment, parts in enumerate(both)
-            for data, spans in parts
-        ]
-        each, often = np.unique(np.concatenate(found) if found else np.zeros(0, np.int64), return_counts=True)
+        data, spans = _joined(_of_words(piece, words), _of_characters(piece, characters))
+        key = ((spans.text + first) << (bits + 1)) + (spans.segment << bits) + place(murmur3(data, spans), bits)
+        each, often = np.unique(key, return_counts=True)
         keys.append(each)
         counts.append(often)
     key = np.concatenate(keys) if keys else np.zeros(0, np.int64)
@@ -61,12 +58,13 @@ def hashed_counts(
 
 def hashed_words(text: str, words: tuple[int, int], *, bits: int) -> dict[int, str]:
     """Place → the words of this text that hash there, of several the last in the alphabet."""
-    names: dict[str, int] = {}
-    for data, spans in _of_words([text.lower()], words):
-        raw, places = data.tobytes(), place(murmur3(data, spans), bits)
-        ends = spans.start + spans.size
-        for start, end, at in zip(spans.start.tolist(), ends.tolist(), places.tolist(), strict=True):
-            names[raw[start:end].decode("utf-8")] = at
+    data, spans = _joined(_of_words([text.lower()], words))
+    raw, places = data.tobytes(), place(murmur3(data, spans), bits).tolist()
+    ends = spans.start + spans.size
+    names = {
+        raw[start:end].decode("utf-8"): at
+        for start, end, at in zip(spans.start.tolist(), ends.tolist(), places, strict=True)
+    }
     return {at: name for name, at in sorted(names.items())}
 
 
@@ -82,11 +80,12 @@ def murmur3(data: np.ndarray, spans: Spans) -> np.ndarray:
     padded = np.append(data, np.zeros(4, np.uint8)).astype(np.uint32)
     four = padded[:-3] | padded[1:-2] << 8 | padded[2:-1] << 16 | padded[3:] << 24  # little-endian, at every byte
     mixed, blocks = _mixed(four), spans.size >> 2
-    value = np.zeros(len(spans.start), np.uint32)
-    for block in range(int(blocks.max(initial=0))):
-        on = slice(None) if blocks.min() > block else np.flatnonzero(blocks > block)
+    value, on, block = np.zeros(len(spans.start), np.uint32), np.flatnonzero(blocks), 0
+    while len(on):
         part = value[on] ^ mixed[spans.start[on] + 4 * block]
         value[on] = (part << 13 | part >> 19) * np.uint32(5) + np.uint32(0xE6546B64)
+        block += 1
+        on = on[blocks[on] > block]
     rest = four[spans.start + 4 * blocks] & np.array([0, 0xFF, 0xFFFF, 0xFFFFFF], np.uint32)[spans.size & 3]
     value ^= _mixed(rest)
     value ^= spans.size.astype(np.uint32)
@@ -121,38 +120,57 @@ def _pieces(texts: list[str]) -> Iterator[tuple[int, list[str]]]:
         yield first, texts[first:]
 
 
-def _of_words(texts: list[str], lengths: tuple[int, int]) -> Iterator[tuple[np.ndarray, Spans]]:
+Part = tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]
+"""Bytes, and text, first byte and number of bytes of the terms in them, in groups."""
+
+
+def _joined(*parts: Part) -> tuple[np.ndarray, Spans]:
+    """Several parts side by side, each a segment: a step costs the same for one as for all."""
+    groups = [(segment, *group) for segment, (_, some) in enumerate(parts) for group in some]
+    before = np.cumsum([0] + [len(data) for data, _ in parts])
+    sizes = [len(text) for _, text, _, _ in groups]
+    if not groups:
+        return np.zeros(0, np.uint8), Spans(*[np.zeros(0, np.int64)] * 4)
+    text, start, size = (np.concatenate([group[at] for group in groups]) for at in (1, 2, 3))
+    segment = np.repeat([one for one, _, _, _ in groups], sizes)
+    return np.concatenate([data for data, _ in parts]), Spans(segment, text, start + before[segment], size)
+
+
+def _of_words(texts: list[str], lengths: tuple[int, int]) -> Part:
     """Runs of words of texts in lower case."""
     tokens = [_TOKEN.findall(text) for text in texts]
     data = _bytes(" ".join([token for one in tokens for token in one]))
     if not len(data):
-        return
+        return data, []
     space = np.flatnonzero(data == _SPACE)
     start, end = np.append(0, space + 1), np.append(space, len(data))
     text = np.repeat(np.arange(len(texts)), [len(one) for one in tokens])
+    groups = []
     for length in range(lengths[0], lengths[1] + 1):
         last = text[length - 1 :]
         within = np.flatnonzero(text[: len(last)] == last)
-        yield data, Spans(text[within], start[within], end[within + length - 1] - start[within])
+        groups.append((text[within], start[within], end[within + length - 1] - start[within]))
+    return data, groups
 
 
-def _of_characters(texts: list[str], lengths: tuple[int, int]) -> Iterator[tuple[np.ndarray, Spans]]:
+def _of_characters(texts: list[str], lengths: tuple[int, int]) -> Part:
     """Runs of characters of texts in lower case: inside a word and a space on either side."""
     padded = ["".join([f" {word} " for word in text.split()]) for text in texts]
     data = _bytes("".join(padded))
     if not len(data):
-        return
+        return data, []
     begins = np.flatnonzero((data & 0xC0) != 0x80)  # of the characters; each other byte goes on with one
     text = np.repeat(np.arange(len(texts)), [len(one) for one in padded])
     edges = np.flatnonzero(data[begins] == _SPACE).reshape(-1, 2)
     size = edges[:, 1] + 1 - edges[:, 0]
     left = np.repeat(edges[:, 1] + 1, size) - np.arange(len(begins))
     begins = np.append(begins, len(data))
+    groups = []
     for length in range(lengths[0], lengths[1] + 1):
         within = np.flatnonzero(left >= length)
-        yield data, Spans(text[within], begins[within], begins[within + length] - begins[within])
+        groups.append((text[within], begins[within], begins[within + length] - begins[within]))
     first, end = edges[size < lengths[0]].T  # a word that is shorter than any run is one
-    yield data, Spans(text[first], begins[first], begins[end + 1] - begins[first])
+    return data, [*groups, (text[first], begins[first], begins[end + 1] - begins[first])]
 
 
 def _bytes(text: str) -> np.ndarray:

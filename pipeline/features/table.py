@@ -97,6 +97,8 @@ class FieldCodes:
                 continue
             values = tickets[name].tolist()
             filled = np.array([isinstance(v, str) for v in values], dtype=bool)
+            if not filled.any():
+                continue
             keys = _hashes([v for v in values if isinstance(v, str)])
             place = np.minimum(np.searchsorted(self.hashes[j], keys), len(self.hashes[j]) - 1)
             table[filled, j] = np.where(self.hashes[j][place] == keys, self.codes[j][place], UNSEEN)

@@ -35,31 +35,33 @@ def count_terms(texts: Sequence[str], settings: Features, subjects: Sequence[str
     subjects : sequence of n str, optional
         Subjects that are to count once more; empty where a ticket has no body.
     """
-    if len(texts) == 0:
-        return sp.csr_matrix((0, len(SEGMENTS) * 2**BITS), dtype=np.float32)
-    blocks = [_counted(texts, settings)]
+    each = [settings.word_ngrams, settings.character_ngrams]
     if subjects is None:
-        blocks.append(sp.csr_matrix((len(texts), 2 * 2**BITS), dtype=np.float32))
-    else:
-        blocks.append(_counted(subjects, settings))
-    return sp.hstack(blocks, format="csr", dtype=np.float32)
+        counts = hashed_counts(texts, *each, bits=BITS)
+        parts = (counts.data, counts.indices, counts.indptr)
+    else:  # a subject's row stands behind its text's, and goes on the right of it
+        counts = hashed_counts([t for pair in zip(texts, subjects, strict=True) for t in pair], *each, bits=BITS)
+        shift = np.repeat(np.tile(np.array([0, 2 << BITS], dtype=np.int32), len(texts)), np.diff(counts.indptr))
+        parts = (counts.data, counts.indices + shift, counts.indptr[::2])
+    return sp.csr_matrix(parts, shape=(len(texts), len(SEGMENTS) << BITS))
 
 
 def count_tickets(tickets: pd.DataFrame, settings: Features) -> sp.csr_matrix:
     """`count_terms` of parsed tickets, as far as they are read; the subject counts twice where there is a body."""
-    texts = tickets["text"].fillna("").astype(object).tolist()
-    both = tickets["subject"].notna() & tickets["body"].notna()
-    subjects = tickets["subject"].where(both, "").fillna("").astype(object).tolist()
-    return count_terms(texts, settings, [s[: len(t)] for s, t in zip(subjects, texts, strict=True)])
+    texts, subjects, bodies = (written(tickets[name]) for name in ("text", "subject", "body"))
+    return count_terms(
+        texts, settings, [s[: len(t)] if b else "" for t, s, b in zip(texts, subjects, bodies, strict=True)]
+    )
+
+
+def written(values: pd.Series) -> list[str]:
+    """Texts of a column, empty where there is none."""
+    return [value if isinstance(value, str) else "" for value in values.tolist()]
 
 
 def term_names(text: str, settings: Features) -> dict[int, str]:
     """Hashed place → the word or pair of words of this one text that hashes there (for explanations)."""
     return hashed_words(text, settings.word_ngrams, bits=BITS)
-
-
-def _counted(texts: Sequence[str], settings: Features) -> sp.csr_matrix:
-    return hashed_counts(texts, settings.word_ngrams, settings.character_ngrams, bits=BITS)
 
 
 COMMON_SHARE, FEWEST_COMMON = 0.05, 100

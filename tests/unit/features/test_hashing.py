@@ -53,7 +53,7 @@ def test_the_words_of_a_text_are_found_again_by_their_places() -> None:
 
 def test_the_hash_is_murmur_hash_3() -> None:
     data = np.frombuffer(b"Hello, world!", np.uint8)
-    whole = Spans(np.zeros(1, np.int64), np.zeros(1, np.int64), np.full(1, len(data)))
+    whole = Spans(*[np.zeros(1, np.int64)] * 3, np.full(1, len(data)))
     assert murmur3(data, whole).view(np.uint32).tolist() == [0xC0363E43]
 
 
