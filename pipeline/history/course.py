@@ -164,7 +164,7 @@ def reopened(log: Log) -> np.ndarray:
 
 
 def _spent(view: View, elapsed: Elapsed) -> np.ndarray:
-    """Microseconds that each row's ticket has spent in each status, shape (n, statuses), int64."""
+    """Microseconds that each row's ticket has spent in each status, shape (n, statuses)."""
     log = view.log
     stands = log.standing(STATUS)
     rows, opens = np.flatnonzero(stands), _opens(log, stands)
@@ -172,9 +172,12 @@ def _spent(view: View, elapsed: Elapsed) -> np.ndarray:
     created = np.where(log.created == NEVER, np.nan, log.created)[log.ticket]
     before = np.where(opens, created, _before(log, stands, begun))[rows]
     status = np.where(opens, _NEW, _before(log, stands, log.number))[rows].astype(np.int64)
-    lasted = np.zeros((len(log), len(STATUSES)), dtype=np.int64)  # what ends with each event
-    lasted[rows, status] = _between(before, begun[rows], elapsed)
-    total = log.total(lasted, view.tickets, view.ends)
+    lasted = _between(before, begun[rows], elapsed)  # what ends with each of these events
+    first, end = (np.searchsorted(rows, places) for places in (log.start[view.tickets], view.ends))
+    total = np.zeros((len(end), len(STATUSES)))
+    for code in range(len(STATUSES)):
+        sums = np.append(0, np.cumsum(np.where(status == code, lasted, 0)))
+        total[:, code] = sums[end] - sums[first]
     last = view.last(stands)
     now = np.where(last >= 0, view.value(last, log.number), _NEW).astype(np.int64)
     since = np.where(last >= 0, view.value(last, begun), view.created)

@@ -141,12 +141,12 @@ class Log:
         return np.where(found >= self.start[tickets], found, -1)
 
     def total(self, amounts: np.ndarray, tickets: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Sum of whole `amounts` of each ticket's events before its end, float64; shape (rows,) or (rows, columns).
+        """Sum of whole `amounts` of each ticket's events before its end, float64, shape (rows,).
 
         Whole numbers add up to the same in any company, so that a ticket's sums don't depend on the log's others.
         """
-        sums = np.zeros((len(self) + 1, *amounts.shape[1:]), dtype=np.int64)
-        np.cumsum(amounts.astype(np.int64), axis=0, out=sums[1:])
+        sums = np.zeros(len(self) + 1, dtype=np.int64)
+        np.cumsum(amounts, dtype=np.int64, out=sums[1:])
         return np.asarray(sums[ends] - sums[self.start[tickets]], dtype=np.float64)
 
     def first_of_its_kind(self, chosen: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -201,11 +201,6 @@ class TestSums:
         sizes = np.array([3, 10**16, 7, 10**16 + 1, 1, 5])
         assert made.total(sizes, np.array([0, 1]), np.array([5, 6])).tolist() == [float(sizes[:5].sum()), 5.0]
 
-    def test_sums_of_several_columns_at_once(self) -> None:
-        made = log([by_agent(1), by_agent(2)])
-        found = made.total(np.array([[1, 2], [3, 4]]), np.zeros(3, dtype=np.int64), np.array([0, 1, 2]))
-        assert found.tolist() == [[0, 0], [1, 2], [4, 6]]
-
     def test_a_value_is_new_once_and_nothing_is_no_value(self) -> None:
         made = log([moved(n, q) for n, q in enumerate(["a", None, "a", "b", None])] + [moved(9, "a", ticket="b")],
                    [Ticket(), Ticket("b")])  # fmt: skip
