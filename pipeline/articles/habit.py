@@ -37,7 +37,7 @@ class Habit:
 
     @classmethod
     def fit(cls, vectors: np.ndarray, article: np.ndarray, *, seed: int) -> Habit | None:
-        """Learn from citations, one a row; None where fewer than three articles were cited.
+        """Learn from citations, one a row; None where fewer than three articles were cited, or each hardly twice.
 
         Parameters
         ----------
@@ -49,9 +49,9 @@ class Habit:
 
         named, times = np.unique(article, return_counts=True)
         kept = np.sort(named[np.argsort(-times, kind="stable")][:MOST])
-        if len(kept) < 3:  # of two the library makes one, and nothing is to be won
-            return None
         known = np.isin(article, kept)
+        if len(kept) < 3 or known.sum() < 2 * len(kept):  # of two the library makes one, and nothing is to be won
+            return None
         fitted = LogisticRegression(C=STRENGTH, max_iter=300, random_state=seed).fit(vectors[known], article[known])
         return cls(kept, fitted.coef_.astype(np.float32), fitted.intercept_.astype(np.float32))
 

@@ -37,6 +37,10 @@ def test_of_two_articles_nothing_is_learned() -> None:
     assert Habit.fit(KINDS[[0, 1, 0, 1]], np.array([1, 2, 1, 2]), seed=0) is None
 
 
+def test_of_articles_cited_hardly_twice_each_nothing_is_learned() -> None:
+    assert Habit.fit(KINDS[[0, 1, 2, 3, 0]], np.array([1, 2, 3, 4, 1]), seed=0) is None
+
+
 def test_it_comes_back_as_it_was_stored() -> None:
     kept = learned()
     again = Habit.from_state(kept.state())
