@@ -54,7 +54,7 @@ setup: $(PARTS) .venv/.doors
 	@touch $@
 
 test: .venv/.dev
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 DEMO := demo
 # On tables as small as the demo's a second BLAS thread only waits, and burns a core while it does.

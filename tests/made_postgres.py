@@ -29,7 +29,8 @@ class Postgres:
 
     def start(self) -> None:
         """Let it run, after `crash` too."""
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
+        safe = "-c fsync=off -c full_page_writes=off"  # of a crash of the machine, which no test brings about
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 {safe}"
         log = self.folder / "log"
         _run(self.binaries / "pg_ctl", "-D", self.folder / "data", "-w", "-t", "60", "-l", log, "-o", options, "start")
 
@@ -66,7 +67,7 @@ def running_postgres() -> Iterator[Postgres]:
             shutil.chown(folder, "postgres", "postgres")
             shutil.chown(secret, "postgres", "postgres")
         access = ("-U", "triage", "-A", "scram-sha-256", f"--pwfile={secret}")
-        _run(binaries / "initdb", "-D", folder / "data", *access, "-E", "UTF8")
+        _run(binaries / "initdb", "-D", folder / "data", *access, "-E", "UTF8", "--no-sync")
         server = Postgres(binaries, folder, free_port())
         server.start()
         try:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from made_report import made_up
+from once import made_once
 from served import small_desk
 
 from pipeline.cli.app import main
@@ -23,13 +24,15 @@ Call = Callable[..., tuple[int, str, str]]
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def _signed_desk(folder: Path) -> None:
+    small_desk(folder, tickets=500, days=200, key=KEY)
+    (folder / "key").write_bytes(KEY)
+
+
 @pytest.fixture(scope="session")
 def helpdesk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small generated helpdesk, and a signed scorer trained on it in the quickest way."""
-    folder = tmp_path_factory.mktemp("trained") / "helpdesk"
-    small_desk(folder, tickets=500, days=200, key=KEY)
-    (folder / "key").write_bytes(KEY)
-    return folder
+    return made_once(tmp_path_factory, "model-helpdesk", {"model-helpdesk": _signed_desk})
 
 
 @pytest.fixture(scope="session")

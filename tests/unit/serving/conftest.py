@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from once import made_once
 from served import small_desk
 from unit.serving.runner import Runner, started
 
@@ -19,7 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """RAW_DIR of a small helpdesk, its scorer in `scorer`; not to be written to."""
-    return small_desk(tmp_path_factory.mktemp("served") / "desk")
+    return made_once(tmp_path_factory, "served-desk", {"served-desk": small_desk})
 
 
 @pytest.fixture(scope="session")
