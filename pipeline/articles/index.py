@@ -109,18 +109,14 @@ class ArticleIndex:
         """Of scores by passage, shape (n, p), the best of each article, shape (n, m)."""
         if not len(self):
             return np.zeros((len(scores), 0), dtype=np.float32)
-        return np.maximum.reduceat(scores, np.searchsorted(self.owner, np.arange(len(self))), axis=1)
+        return np.maximum.reduceat(scores, self._first, axis=1)
 
     def fitting(self, languages: Sequence[str | None], products: Sequence[str | None] = ()) -> np.ndarray:
         """Which articles are in a ticket's language and about its product, shape (n, m), bool.
 
         An unknown language forbids nothing, and so does a product that no article names.
         """
-        own = np.array([name or "" for name in self.languages], dtype=object)
-        rows = {
-            name: (own == name) | (own == "") if name and name != UNDETERMINED else np.ones(len(self), dtype=bool)
-            for name in {*languages}
-        }
+        rows = {name: self._in_language(name) for name in {*languages}}
         readable = np.array([rows[name] for name in languages], dtype=bool).reshape(len(languages), len(self))
         about = {name: self._of_product(name) for name in {*products}}
         for row, name in enumerate(products):
@@ -133,6 +129,21 @@ class ArticleIndex:
         weight = dict(zip(column.indices.tolist(), column.data.tolist(), strict=True))
         found = {self._word[w] for w in words_of(text) if w in self._word} & weight.keys()
         return [self.vocabulary[w] for w in sorted(found, key=lambda w: (-weight[w], self.vocabulary[w]))[:most]]
+
+    @cached_property
+    def _first(self) -> np.ndarray:
+        """The first passage of each article."""
+        return np.searchsorted(self.owner, np.arange(len(self)))
+
+    @cached_property
+    def _own(self) -> np.ndarray:
+        """Language of each article, empty where it isn't known."""
+        return np.array([name or "" for name in self.languages], dtype=str)
+
+    def _in_language(self, name: str | None) -> np.ndarray:
+        if not name or name == UNDETERMINED:
+            return np.ones(len(self), dtype=bool)
+        return np.asarray((self._own == name) | (self._own == ""))
 
     def _of_product(self, said: str | None) -> np.ndarray:
         """Articles about any product that a ticket names, or about none at all, shape (m,), bool."""
