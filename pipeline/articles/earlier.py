@@ -84,7 +84,7 @@ class Earlier:
         if not sp.issparse(self.vectors):
             near = np.asarray(asked.vectors @ self.vectors.T, dtype=np.float32)
         else:
-            near = _sparse_product(sp.csr_matrix(asked.vectors), self._across)
+            near = products(sp.csr_matrix(asked.vectors), self._across)
         return np.clip(near, 0.0, 1.0, out=near)
 
     def seen(self, asked: Asked) -> np.ndarray:
@@ -117,8 +117,8 @@ class Earlier:
         return found
 
 
-def _sparse_product(tickets: sp.csr_matrix, across: sp.csr_matrix) -> np.ndarray:
-    """The product as an array, row by row: most of it is filled, which a sparse one would have to find out first."""
+def products(tickets: sp.csr_matrix, across: sp.csr_matrix) -> np.ndarray:
+    """Two sparse matrices multiplied, as an array of float32: most of it is filled, which SciPy finds out too late."""
     near = np.zeros((tickets.shape[0], across.shape[1]), dtype=np.float32)
     if not across.nnz:
         return near

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from pipeline.articles.earlier import products
 from pipeline.articles.passages import passages
 from pipeline.artifact import State
 from pipeline.tickets.schema import UNDETERMINED
@@ -103,13 +104,16 @@ class ArticleIndex:
         indptr = np.append(0, np.cumsum([len(q) for q in queries]))
         columns = np.array([w for q in queries for w in q], dtype=np.int64)
         asked = sp.csr_matrix((np.ones(len(columns), np.float32), columns, indptr), shape=(len(texts), len(self._word)))
-        return np.asarray((asked @ self.words).toarray(), dtype=np.float32)
+        return products(asked, self.words)
 
     def best(self, scores: np.ndarray) -> np.ndarray:
         """Of scores by passage, shape (n, p), the best of each article, shape (n, m)."""
         if not len(self):
             return np.zeros((len(scores), 0), dtype=np.float32)
-        return np.maximum.reduceat(scores, self._first, axis=1)
+        found = np.take(scores, self._passages[0][1], axis=1)
+        for articles, own in self._passages[1:]:
+            found[:, articles] = np.maximum(found[:, articles], np.take(scores, own, axis=1))
+        return found
 
     def fitting(self, languages: Sequence[str | None], products: Sequence[str | None] = ()) -> np.ndarray:
         """Which articles are in a ticket's language and about its product, shape (n, m), bool.
@@ -131,9 +135,11 @@ class ArticleIndex:
         return [self.vocabulary[w] for w in sorted(found, key=lambda w: (-weight[w], self.vocabulary[w]))[:most]]
 
     @cached_property
-    def _first(self) -> np.ndarray:
-        """The first passage of each article."""
-        return np.searchsorted(self.owner, np.arange(len(self)))
+    def _passages(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The articles that have a first passage, a second, a third ..., and that passage of each."""
+        first, size = np.searchsorted(self.owner, np.arange(len(self))), np.bincount(self.owner, minlength=len(self))
+        some = (np.flatnonzero(size > rank) for rank in range(int(size.max())))
+        return [(articles, first[articles] + rank) for rank, articles in enumerate(some)]
 
     @cached_property
     def _own(self) -> np.ndarray:

@@ -37,6 +37,7 @@ HALF_LIFE = 60 * DAY
 """Citations count half in `popular` after so long."""
 
 _PRIOR = 0.5
+_LONGEST = 1_000.0
 
 SURENESS = ("evidence", "share", "lead", "passage", "words", *SHARES)
 """What tells whether anything fits: logarithm of all evidence, share of the first, its lead over the second, the
@@ -119,7 +120,7 @@ class ArticleModel:
             measures = [meaning, np.asarray(asked.vectors @ self.index.centres.T), *measures]
             if self.habit is not None:
                 measures.append(self.habit.says(asked.vectors, len(self.index)))
-        content = np.stack(measures, axis=-1, dtype=np.float64)
+        content = np.moveaxis(np.stack(measures, dtype=np.float64), 0, -1)  # measure by measure in memory
         allowed = self.index.fitting(asked.languages, asked.products)
         return Seen(content, near, before, known.article, allowed, known.weight)
 
@@ -216,11 +217,18 @@ class ArticleModel:
         return {"article_id": self.index.ids[article], "title": title, "url": url, "probability": probability}
 
     def _popular(self, at: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """Logarithm of each article's share of the late citations, shape (n, m)."""
+        """Logarithm of each article's share of the late citations, shape (n, m).
+
+        How much a citation counts is what it counts when the newest is made, times what has passed since.
+        """
         known = self.citations
-        age = np.where(before & (at != NEVER), (at - known.known[None]) / HALF_LIFE, 0.0)
-        weight = np.where(before, np.exp2(-age), 0.0)
-        counts = by_article(weight, known.article, len(self.index)) + _PRIOR
+        newest = known.known.max(initial=0)
+        recent = np.exp2((np.where(known.known == NEVER, newest, known.known) - newest) / HALF_LIFE)
+        timeless = (at == NEVER).ravel()
+        weight = before * recent
+        weight[timeless] = before[timeless]
+        since = np.exp2(np.clip(np.where(at == NEVER, 0, newest - at) / HALF_LIFE, -_LONGEST, _LONGEST))
+        counts = by_article(weight, known.article, len(self.index)) * since + _PRIOR
         return np.asarray(np.log(counts / counts.sum(axis=1, keepdims=True)))
 
     def state(self) -> State:

@@ -104,3 +104,19 @@ def test_what_was_stored_is_read_again(tmp_path: object) -> None:
     assert again.ids == made.ids and again.passages == made.passages and again.products == made.products
     assert (again.scores(["print the page"]) == made.scores(["print the page"])).all()
     assert (again.centres == made.centres).all()
+
+
+def test_the_best_passage_of_each_article_counts_however_many_it_has() -> None:
+    frame = pd.DataFrame(
+        {
+            "article_id": ["a", "b", "c"],
+            "title": ["one", "two", "three"],
+            "text": ["word " * 250, "", "word " * 90],
+            **dict.fromkeys(["url", "language", "product"]),
+        }
+    )
+    index = ArticleIndex.build(frame, None, words=90)
+    assert np.bincount(index.owner).tolist() == [3, 1, 1]
+    scores = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
+    expected = np.stack([scores[:, index.owner == article].max(axis=1) for article in range(3)], axis=1)
+    assert np.array_equal(index.best(scores), expected)
