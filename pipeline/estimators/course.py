@@ -19,14 +19,16 @@ AGES = (0.0, 1.0, 4.0, 24.0, 72.0, 168.0)
 """Hours after creation at which training looks at each ticket; between them joints are interpolated."""
 
 GROWN = {
-    "course": {"max_iter": 100, "max_leaf_nodes": 15, "min_samples_leaf": 100, "l2_regularization": 5.0},
     "fields": {"max_iter": 120, "max_leaf_nodes": 31, "min_samples_leaf": 30, "l2_regularization": 20.0},
     "rates": {"max_iter": 100, "max_leaf_nodes": 15, "min_samples_leaf": 100, "l2_regularization": 5.0},
 }
-"""What each member sees beside the course (nothing; codes of fields; their past rates) → how its trees grow."""
+"""What each member sees beside the course (codes of fields; their past rates) → how its trees grow."""
 
-WEIGHTS = {"course": 0.25, "fields": 0.25, "rates": 0.5}
-"""Of the members' log-odds in their mean: past rates told most on every inner slice that was looked at."""
+OWN_TREES = 50
+"""So many trees a member has for one age alone, which has a part of the rows."""
+
+FEWEST_OWN, FEWEST_OWN_EVENTS = 500, 50
+"""With fewer snapshots of an age, or fewer of either outcome, it has no trees of its own."""
 
 _ALWAYS = {"learning_rate": 0.08, "max_features": 0.3}
 
@@ -61,8 +63,6 @@ class Sight:
     ) -> tuple[np.ndarray, np.ndarray]:
         """What a member sees, and which of its columns are codes."""
         seen, coded = moment[:, self.columns].astype(np.float64), self.columns == self.queue
-        if name == "course":
-            return seen, coded
         if name == "fields":
             return np.hstack([category_table(blocks, edges), seen]), np.append(categorical(blocks), coded)
         plain = np.hstack([rates, numbers_of(blocks, edges)])
@@ -73,8 +73,6 @@ class Sight:
         seen = [f"moment:{j}" for j in self.columns]
         numbers = [f"number:{j}" for j in range(row.numbers.shape[1])]
         fields = [f"field:{j}" for j in range(row.codes.shape[1])]
-        if name == "course":
-            return seen
         if name == "fields":
             return [*fields, *numbers, *seen]
         # value_codes: the fields, then hour and weekday, which stand among the numbers too
@@ -90,7 +88,11 @@ class CourseModel:
     Attributes
     ----------
     trees : dict
-        `course`, `fields`, `rates` → Trees.
+        `fields`, `rates` → Trees, grown on snapshots of all ages.
+    own : tuple of dict, one for each of AGES
+        The same, grown on the snapshots of that age alone; empty where it has too few, and those of all ages stand in.
+        Trees of all ages rarely ask for the age first, and then for what matters at it: the weekday says little of a
+        new ticket, and much of one that has lain there since Friday.
     past : tuple of PastRates
         Of all tickets, then one for each of AGES, of the tickets that were open at that age: among those that stay open
         for days, other values are bad signs.
@@ -102,6 +104,7 @@ class CourseModel:
     """
 
     trees: dict[str, Trees]
+    own: tuple[dict[str, Trees], ...]
     past: tuple[PastRates, ...]
     period_edges: np.ndarray
     joints: np.ndarray
@@ -133,22 +136,43 @@ class CourseModel:
         rates : ndarray, shape (n, 2f)
             Past rates of the ticket's values, among all tickets and among those of its age, as known at its creation.
         """
-        trees = {}
-        for name, options in GROWN.items():
-            table, kinds = sight.table(name, blocks, moment, rates, edges)
-            trees[name] = Trees.fit(table, outcome, categorical=kinds, weights=weights, seed=seed, **_ALWAYS, **options)
-        return cls(trees, past, edges, USUAL, sight)
+        tables = {name: sight.table(name, blocks, moment, rates, edges) for name in GROWN}
+
+        def grown(rows: np.ndarray, **fewer: int) -> dict[str, Trees]:
+            return {
+                name: Trees.fit(
+                    table[rows], outcome[rows], categorical=kinds, weights=weights[rows], seed=seed,
+                    **_ALWAYS, **(GROWN[name] | fewer),
+                )
+                for name, (table, kinds) in tables.items()
+            }  # fmt: skip
+
+        own: list[dict[str, Trees]] = []
+        reached = _reached(moment[:, sight.age])
+        for place in range(len(AGES)):
+            rows = np.flatnonzero(reached == place)
+            happened = int(outcome[rows].sum())
+            enough = len(rows) >= FEWEST_OWN and FEWEST_OWN_EVENTS <= happened <= len(rows) - FEWEST_OWN_EVENTS
+            own.append(grown(rows, max_iter=OWN_TREES) if enough else {})
+        return cls(grown(np.arange(len(outcome))), tuple(own), past, edges, USUAL, sight)
 
     def log_odds(self, blocks: Blocks, moment: np.ndarray) -> np.ndarray:
-        """Mean of the trees' log-odds by `WEIGHTS`, shape (n,)."""
-        rates = self.rates(blocks, moment)
-        tables = {n: self.sight.table(n, blocks, moment, rates, self.period_edges)[0] for n in self.trees}
-        return np.asarray(sum(WEIGHTS[n] * t.log_odds(tables[n]) for n, t in self.trees.items()))
+        """Mean of the log-odds of all members, of all ages and of the last of `AGES` that each ticket has reached."""
+        rates, place = self.rates(blocks, moment), _reached(self.age_hours(moment))
+        total = np.zeros(len(moment))
+        for name, trees in self.trees.items():
+            table = self.sight.table(name, blocks, moment, rates, self.period_edges)[0]
+            always = trees.log_odds(table)
+            total += always
+            for age in np.unique(place):
+                rows = place == age
+                own = self.own[age].get(name)
+                total[rows] += always[rows] if own is None else own.log_odds(table[rows])
+        return np.asarray(total / (2 * len(self.trees)))
 
     def rates(self, blocks: Blocks, moment: np.ndarray) -> np.ndarray:
         """Past rates of each ticket's values, shape (n, 2f): of all, and of the last of `AGES` that it has reached."""
-        codes, hours = value_codes(blocks), np.nan_to_num(self.age_hours(moment))
-        place = np.maximum(np.searchsorted(AGES, hours * (1 + 1e-6), side="right") - 1, 0)  # ages are float32
+        codes, place = value_codes(blocks), _reached(self.age_hours(moment))
         found = np.zeros(codes.shape)
         for age in np.unique(place):
             found[place == age] = self.past[1 + age].transform(codes[place == age])
@@ -173,21 +197,25 @@ class CourseModel:
 
         Columns are `field:J` (codes), `number:J`, `moment:J`; a past rate counts as its field.
         """
-        rates = self.rates(row, moment)
+        rates, age = self.rates(row, moment), int(_reached(self.age_hours(moment))[0])
         shares: dict[str, float] = {}
-        total = 0.0
-        for name, trees in self.trees.items():
-            found, base = trees.contributions(self.sight.table(name, row, moment, rates, self.period_edges)[0])
-            total += WEIGHTS[name] * base
-            for key, share in zip(self.sight.columns_of(name, row, rates), found[0].tolist(), strict=True):
-                shares[key] = shares.get(key, 0.0) + WEIGHTS[name] * share
+        total, each = 0.0, 1 / (2 * len(self.trees))
+        for name, always in self.trees.items():
+            table = self.sight.table(name, row, moment, rates, self.period_edges)[0]
+            for trees in (always, self.own[age].get(name, always)):
+                found, base = trees.contributions(table)
+                total += each * base
+                for key, share in zip(self.sight.columns_of(name, row, rates), found[0].tolist(), strict=True):
+                    shares[key] = shares.get(key, 0.0) + each * share
         return shares, total
 
     def state(self) -> State:
         """What is stored."""
         state: State = {"names": sorted(self.trees), "period_edges": self.period_edges, "joints": self.joints}
         state |= {"columns": self.sight.columns, "age": self.sight.age, "queue": self.sight.queue}
+        state |= {"own": [sorted(own) for own in self.own]}
         parts = [(f"trees/{n}", t.state()) for n, t in self.trees.items()]
+        parts += [(f"own/{i}/{n}", t.state()) for i, own in enumerate(self.own) for n, t in own.items()]
         parts += [(f"past/{i}", rates.state()) for i, rates in enumerate(self.past)]
         for place, part in parts:
             state |= {f"{place}/{k}": v for k, v in part.items()}
@@ -201,9 +229,18 @@ class CourseModel:
             return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
         trees = {n: Trees.from_state(under(f"trees/{n}/")) for n in state["names"]}
+        own = tuple(
+            {n: Trees.from_state(under(f"own/{i}/{n}/")) for n in names} for i, names in enumerate(state["own"])
+        )
         past = tuple(PastRates.from_state(under(f"past/{i}/")) for i in range(1 + len(AGES)))
         sight = Sight(state["columns"], int(state["age"]), int(state["queue"]))
-        return cls(trees, past, state["period_edges"], state["joints"], sight)
+        return cls(trees, own, past, state["period_edges"], state["joints"], sight)
+
+
+def _reached(age_hours: np.ndarray) -> np.ndarray:
+    """Position of the last of `AGES` that each ticket has reached, shape (n,)."""
+    hours = np.nan_to_num(np.asarray(age_hours, dtype=np.float64)) * (1 + 1e-6)  # ages are float32
+    return np.asarray(np.maximum(np.searchsorted(AGES, hours, side="right") - 1, 0))
 
 
 def fit_joints(

@@ -12,6 +12,10 @@ from pipeline.calibration import logit
 PRIOR_ROWS = 10.0
 """Each value starts with so many imagined tickets at the base rate; on the incidents' tuning slice 10 beat 30."""
 
+STEP = 0.1
+"""Rates are rounded to so much in log-odds. Of a value that nearly all tickets have, the rate is a hair beside the base
+rate, and the hair changes with every ticket: trees would read the date from it, and learn weeks rather than tickets."""
+
 
 @dataclass(frozen=True)
 class PastRates:
@@ -34,7 +38,7 @@ class PastRates:
         codes : ndarray of int, shape (n, f)
         outcome : ndarray of 0 and 1, shape (n,)
         """
-        base = (outcome.sum() + 1.0) / (len(outcome) + 2.0)
+        base = _base_rate(outcome.sum(), np.array([len(outcome)]))[0]
         rates = []
         for j in range(codes.shape[1]):
             seen = np.bincount(codes[:, j])
@@ -76,7 +80,7 @@ def as_of_rates(codes: np.ndarray, outcome: np.ndarray, created: np.ndarray, kno
     moments, outcomes = known[order], outcome[order].astype(float)
     upto = np.searchsorted(moments, created, side="left")
     totals = np.append(0.0, np.cumsum(outcomes))
-    base = (totals[upto] + 1.0) / (upto + 2.0)
+    base = _base_rate(totals[upto], upto)
     table = np.zeros(codes.shape)
     for j in range(codes.shape[1]):
         code = codes[order, j]
@@ -100,6 +104,11 @@ def folded_rates(codes: np.ndarray, outcome: np.ndarray, *, folds: int = 5) -> n
     return table
 
 
+def _base_rate(positive: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Not smoothed: a value that all tickets have must have the base rate, however few they are."""
+    return np.asarray(np.divide(positive, seen, out=np.full(len(seen), 0.5), where=seen > 0))
+
+
 def _log_odds(positive: np.ndarray, seen: np.ndarray, base: np.ndarray) -> np.ndarray:
     rate = (positive + PRIOR_ROWS * base) / (seen + PRIOR_ROWS)
-    return np.asarray(logit(rate) - logit(base))
+    return np.asarray(np.round((logit(rate) - logit(base)) / STEP) * STEP) + 0.0

@@ -22,8 +22,7 @@ from pipeline.training.split import Fold, Plan
 from pipeline.training.topics import Inner
 
 LATE = 0.2
-"""Where rows near the cut weigh so much more or less than 1, outcomes come late: the newest known ones are no sample of
-what is to come, so no line is fitted to them; the maturity weights set the level."""
+"""So much more or less than 1 rows weigh where outcomes come late (`come_late`)."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,10 @@ def make(
         The tickets at later ages.
     """
     candidates = possible(blocks, settings.candidates) or possible(blocks, list(CANDIDATES))
-    choose = [_as_of_then(f, times) for f in plan.choose]
-    looked = np.concatenate([f.look for f in choose])
     weight = _weights(outcome, times, rows)
+    late = come_late(weight[rows])
+    choose = [_as_of_then(f if late else _old_enough(f, weight), times) for f in plan.choose]
+    looked = np.concatenate([f.look for f in choose])
     tried: list[dict[str, float | str]] = []
     union = tuple((n, 1.0) for n in dict.fromkeys(n for members in candidates.values() for n, _ in members))
     log_odds = _look(union, blocks, outcome, choose, times, seed)
@@ -108,12 +108,11 @@ def make(
     name = list(candidates)[int(np.argmax(quality))]
     members = candidates[name]
     say(f"chosen: {name}")
-    late = bool(np.abs(weight[rows] - 1.0).max() > LATE)
     platt = judging = Platt() if late else Platt.fit(sigmoid(found[name]), outcome[looked])
     creation = dict(zip(looked.tolist(), found[name].tolist(), strict=True))
     calibrate = choose
     if plan.dated:
-        calibrate = [_as_of_then(f, times) for f in plan.calibrate]
+        calibrate = [_as_of_then(f if late else _old_enough(f, weight), times) for f in plan.calibrate]
         judged = np.concatenate([f.look for f in calibrate])
         later = weighted(_look(members, blocks, outcome, calibrate, times, seed), members)
         creation |= dict(zip(judged.tolist(), later.tolist(), strict=True))
@@ -138,8 +137,24 @@ def make(
     return MadeEscalation(replace(final, platt=platt, course=course[0]), inner, chosen, rows, tried, seen_then)
 
 
+def come_late(weights: np.ndarray) -> bool:
+    """Whether the newest known outcomes are no sample of what is to come, by `maturity_weights`.
+
+    Then no line is fitted to them: the weights set the level. An outcome with a horizon isn't late: the few rows whose
+    window is open weigh nothing, and all others alike.
+    """
+    old = weights[weights > 0]
+    return bool(len(old) and np.abs(old - 1.0).max() > LATE)
+
+
 def _ages(course: CourseModel) -> list[tuple[float, np.ndarray]]:
     return list(zip(AGES, course.joints, strict=True))
+
+
+def _old_enough(fold: Fold, weight: np.ndarray) -> Fold:
+    """Without looking at rows whose window is open: of those only one outcome is known."""
+    kept = fold.look[weight[fold.look] > 0]
+    return Fold(fold.fit, kept) if len(kept) else fold
 
 
 def _as_of_then(fold: Fold, times: Times | None) -> Fold:

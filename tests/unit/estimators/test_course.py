@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_blocks import blocks, spread
 
-from pipeline.estimators.course import AGES, USUAL, CourseModel, Sight, fit_joints
+from pipeline.estimators.course import AGES, FEWEST_OWN, USUAL, CourseModel, Sight, fit_joints
 from pipeline.estimators.escalation import EscalationModel
 from pipeline.estimators.members import period_edges, possible, value_codes
 from pipeline.estimators.past_rates import PastRates
@@ -67,6 +67,42 @@ def test_past_rates_are_those_of_the_age_that_a_ticket_has_reached() -> None:
         np.testing.assert_array_equal(found, np.hstack([first.transform(codes), rates.transform(codes)]))
 
 
+def mixed(n: int, *, ages: tuple[float, ...] = AGES) -> CourseModel:
+    """Learned from tickets whose second number is a good sign when they are new, and a bad one later."""
+    draw, made = np.random.default_rng(7), blocks(spread(n))
+    moment = np.column_stack(
+        [np.resize(ages, n), draw.normal(size=n), draw.integers(0, 4, n), draw.normal(size=n)]
+    ).astype("f4")
+    sign = np.where(moment[:, 0] >= 72, 2.0, -2.0)
+    came = (draw.random(n) < 1 / (1 + np.exp(-sign * moment[:, 1]))).astype(int)
+    codes, edges = value_codes(made), period_edges(made)
+    return CourseModel.fit(
+        made, moment, came, rates=np.tile(PastRates.fit(codes, came).transform(codes), 2),
+        past=(PastRates.fit(codes, came),) * (1 + len(AGES)), edges=edges, weights=np.ones(n), sight=SIGHT, seed=0,
+    )  # fmt: skip
+
+
+def test_an_age_with_enough_tickets_has_trees_of_its_own_and_another_has_none() -> None:
+    assert all(set(own) == {"fields", "rates"} for own in mixed(6 * FEWEST_OWN).own)
+    assert mixed(6 * FEWEST_OWN - 6).own == ({},) * len(AGES)
+    assert [bool(own) for own in mixed(2 * FEWEST_OWN, ages=(24.0, 72.0)).own] == [False] * 3 + [True] * 2 + [False]
+
+
+def test_the_trees_of_an_age_are_asked_from_that_age_on() -> None:
+    model = mixed(6 * FEWEST_OWN)
+    without = replace(model, own=(*model.own[:4], {}, model.own[5]))
+    for hours, alike in ((71.9, True), (72.0, False), (100.0, False), (168.0, True)):
+        moment = MOMENT.copy()
+        moment[:, SIGHT.age] = hours
+        same = np.array_equal(model.log_odds(seen(), moment), without.log_odds(seen(), moment))
+        assert same == alike
+        row = seen().take(np.array([3]))
+        shares, base = model.contributions(row, moment[3:4])
+        assert base + sum(shares.values()) == pytest.approx(model.log_odds(row, moment[3:4])[0], abs=1e-6)
+    again = CourseModel.from_state(model.state())
+    np.testing.assert_array_equal(again.log_odds(seen(), moment), model.log_odds(seen(), moment))
+
+
 def test_shares_of_the_trees_add_up_to_their_mean() -> None:
     for i in range(5):
         row = seen().take(np.array([i]))
@@ -76,7 +112,7 @@ def test_shares_of_the_trees_add_up_to_their_mean() -> None:
 
 def test_between_two_ages_the_joint_lies_between_theirs() -> None:
     joints = np.column_stack([np.linspace(1, 0, len(AGES)), np.linspace(0, 1, len(AGES)), np.zeros(len(AGES))])
-    model = CourseModel(MODEL.trees, MODEL.past, MODEL.period_edges, joints, SIGHT)
+    model = CourseModel(MODEL.trees, MODEL.own, MODEL.past, MODEL.period_edges, joints, SIGHT)
     np.testing.assert_allclose(model.joints_at(np.array(AGES)), joints)
     between = model.joints_at(np.array([10.0]))[0]
     assert joints[3, 0] < between[0] < joints[2, 0] and joints[2, 1] < between[1] < joints[3, 1]
@@ -127,7 +163,7 @@ class TestWithTheCreation:
 
     def test_all_shares_add_up_to_the_log_odds_of_the_risk(self) -> None:
         joints = np.tile([0.4, 0.7, -0.1], (len(AGES), 1))
-        model = self.model(CourseModel(MODEL.trees, MODEL.past, MODEL.period_edges, joints, SIGHT))
+        model = self.model(CourseModel(MODEL.trees, MODEL.own, MODEL.past, MODEL.period_edges, joints, SIGHT))
         risk = model.risk(seen())
         for i in range(4):
             _, shares, named = model.contributions(seen().take(np.array([i])))

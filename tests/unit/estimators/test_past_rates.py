@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.calibration import logit
-from pipeline.estimators.past_rates import PRIOR_ROWS, PastRates, as_of_rates, folded_rates
+from pipeline.estimators.past_rates import PRIOR_ROWS, STEP, PastRates, as_of_rates, folded_rates
 
 
 def made(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -23,11 +23,11 @@ def slowly(codes: np.ndarray, outcome: np.ndarray, created: np.ndarray, known: n
     table = np.zeros(codes.shape)
     for i in range(len(codes)):
         before = known < created[i]
-        base = (outcome[before].sum() + 1) / (before.sum() + 2)
+        base = outcome[before].mean() if before.any() else 0.5
         for j in range(codes.shape[1]):
             same = before & (codes[:, j] == codes[i, j])
             rate = (outcome[same].sum() + PRIOR_ROWS * base) / (same.sum() + PRIOR_ROWS)
-            table[i, j] = logit(np.array(rate)) - logit(np.array(base))
+            table[i, j] = np.round((logit(np.array(rate)) - logit(np.array(base))) / STEP) * STEP
     return table
 
 
@@ -45,6 +45,15 @@ def test_a_row_never_sees_its_own_outcome_nor_later_ones(row: int) -> None:
     assert unseen[row]
     turned = np.where(unseen, 1 - outcome, outcome)
     np.testing.assert_array_equal(as_of_rates(codes, turned, created, known)[row], before)
+
+
+def test_a_value_that_nearly_all_tickets_have_does_not_give_the_date_away() -> None:
+    _, outcome, created, known = made(n=2_000)
+    outcome[created < 30] = 1  # the base rate falls
+    codes = np.ones((2_000, 1), dtype=int)
+    codes[::250] = 2
+    found = as_of_rates(codes, outcome, created, known)
+    assert (found[(codes[:, 0] == 1) & (created > 5)] == 0).all()
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:
