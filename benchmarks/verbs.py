@@ -78,21 +78,25 @@ class Workshop:
         job, folder = JOBS[name], self._folder(name)
         raw = self.imported(job.source)
         settings = self.settings(job)
-        params = folder / "params.yaml"
         folder.mkdir(parents=True, exist_ok=True)
-        params.write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), "utf-8")
         known = self._seconds_file(f"import-{job.source}").read_text("utf-8")
         if job.refreshes is not None:
             before = str(self.trained(job.refreshes))
             command = ["articles", "refresh", str(raw), "--scorer", before, "--out", str(folder / "scorer")]
             command += ["--until", str(job.test_from)]
-            known += self._seconds_file(f"run-{job.refreshes}").read_text("utf-8")
+            known += self._seconds_file(self._made(job.refreshes)).read_text("utf-8")
         else:
+            params = folder / "params.yaml"
+            params.write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), "utf-8")
             command = ["run", "--raw", str(raw), "--scorer", str(folder / "scorer"), "--params", str(params)]
             command += ["--test-from", job.test_from] if job.test_from else []
         stamp = _hash(known, settings, job.test_from)
-        self._step(f"run-{name}", stamp, folder / "scorer", command)
+        self._step(self._made(name), stamp, folder / "scorer", command)
         return folder / "scorer"
+
+    def _made(self, name: str) -> str:
+        """The step that makes a job's scorer."""
+        return f"run-{name}" if JOBS[name].refreshes is None else f"refresh-{name}"
 
     def scored(self, name: str, part: str) -> Path:
         """A file of scored tickets of a job."""
@@ -110,7 +114,7 @@ class Workshop:
         if part in job.as_of:
             command += ["--history", str(self.imported(job.source))]
             command += ["--as-of", job.as_of[part]] if job.as_of[part] else []
-        stamp = _hash(self._seconds_file(f"run-{name}").read_text("utf-8"), command)
+        stamp = _hash(self._seconds_file(self._made(name)).read_text("utf-8"), command)
         self._step(f"score-{name}-{part}", stamp, out, [*command, "--scorer", str(scorer), "--force"])
         return out
 
@@ -134,7 +138,7 @@ class Workshop:
         scorer, step = self.trained(name), f"evaluate-{name}"
         report = self._folder(name) / "report"
         command = ["evaluate", "--raw", str(self.imported(JOBS[name].source)), "--scorer", str(scorer)]
-        stamp = _hash(self._seconds_file(f"run-{name}").read_text("utf-8"), command)
+        stamp = _hash(self._seconds_file(self._made(name)).read_text("utf-8"), command)
         self._step(step, stamp, report, [*command, "--out", str(report)])
         log = self._seconds_file(step).with_suffix(".log").read_text("utf-8")
         return [line.removeprefix("! ") for line in log.splitlines() if line.startswith(("promise: ", "! "))]
@@ -152,7 +156,11 @@ class Workshop:
 
     def seconds(self, name: str) -> dict[str, float]:
         """How long each step of a job took when it was done."""
-        steps = [f"import-{JOBS[name].source}", f"run-{name}", *(f"score-{name}-{part}" for part in JOBS[name].scored)]
+        steps = [
+            f"import-{JOBS[name].source}",
+            self._made(name),
+            *(f"score-{name}-{part}" for part in JOBS[name].scored),
+        ]
         steps.append(f"evaluate-{name}")
         found = {s: self._seconds_file(s) for s in steps}
         return {s: json.loads(p.read_text("utf-8"))["seconds"] for s, p in found.items() if p.exists()}

@@ -84,7 +84,7 @@ class Earlier:
         if not sp.issparse(self.vectors):
             near = np.asarray(asked.vectors @ self.vectors.T, dtype=np.float32)
         else:
-            near = products(sp.csr_matrix(asked.vectors), self._across)
+            near = multiplied(sp.csr_matrix(asked.vectors), self._across)
         return np.clip(near, 0.0, 1.0, out=near)
 
     def seen(self, asked: Asked) -> np.ndarray:
@@ -117,7 +117,7 @@ class Earlier:
         return found
 
 
-def products(tickets: sp.csr_matrix, across: sp.csr_matrix) -> np.ndarray:
+def multiplied(tickets: sp.csr_matrix, across: sp.csr_matrix) -> np.ndarray:
     """Two sparse matrices multiplied, as an array of float32: most of it is filled, which SciPy finds out too late."""
     near = np.zeros((tickets.shape[0], across.shape[1]), dtype=np.float32)
     if not across.nnz:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,7 @@ class Habit:
             Of the tickets.
         article : ndarray of int64, shape (c,)
         """
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
         named, times = np.unique(article, return_counts=True)
@@ -52,7 +54,10 @@ class Habit:
         known = np.isin(article, kept)
         if len(kept) < 3 or known.sum() < 2 * len(kept):  # of two the library makes one, and nothing is to be won
             return None
-        fitted = LogisticRegression(C=STRENGTH, max_iter=300, random_state=seed).fit(vectors[known], article[known])
+        fitted = LogisticRegression(C=STRENGTH, max_iter=300, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a habit that is nearly learned ranks as well
+            fitted.fit(vectors[known], article[known])
         return cls(kept, fitted.coef_.astype(np.float32), fitted.intercept_.astype(np.float32))
 
     def says(self, vectors: np.ndarray, size: int) -> np.ndarray:
@@ -72,6 +77,21 @@ class Habit:
         if not len(state["habit_article"]):
             return None
         return cls(state["habit_article"], state["habit_weights"], state["habit_constants"])
+
+
+def had_never_cited(said: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """What a habit would say, had some articles never been cited: the others have their share of its probability.
+
+    Parameters
+    ----------
+    said : ndarray, shape (n, m)
+        By `Habit.says`.
+    removed : ndarray of bool, shape (n, m)
+    """
+    likely = np.where(removed, 0.0, np.exp(said) - FLOOR)
+    whole = likely.sum(axis=1, keepdims=True)
+    shared = np.divide(likely, whole, out=np.zeros_like(likely), where=whole > 1e-12)
+    return np.asarray(np.log(FLOOR + shared))
 
 
 def no_habit() -> State:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from pipeline.articles.earlier import products
+from pipeline.articles.earlier import multiplied
 from pipeline.articles.passages import passages
 from pipeline.artifact import State
 from pipeline.tickets.schema import UNDETERMINED
@@ -104,7 +104,7 @@ class ArticleIndex:
         indptr = np.append(0, np.cumsum([len(q) for q in queries]))
         columns = np.array([w for q in queries for w in q], dtype=np.int64)
         asked = sp.csr_matrix((np.ones(len(columns), np.float32), columns, indptr), shape=(len(texts), len(self._word)))
-        return products(asked, self.words)
+        return multiplied(asked, self.words)
 
     def best(self, scores: np.ndarray) -> np.ndarray:
         """Of scores by passage, shape (n, p), the best of each article, shape (n, m)."""

@@ -223,12 +223,20 @@ class ArticleModel:
         """
         known = self.citations
         newest = known.known.max(initial=0)
+        oldest = known.known[known.known != NEVER].min(initial=newest)
+        if newest - oldest > _LONGEST * HALF_LIFE:  # a date so far off would make all the others count nothing
+            age = np.where(before & (at != NEVER), (at - known.known[None]) / HALF_LIFE, 0.0)
+            return self._logged(by_article(np.where(before, np.exp2(-age), 0.0), known.article, len(self.index)))
         recent = np.exp2((np.where(known.known == NEVER, newest, known.known) - newest) / HALF_LIFE)
         timeless = (at == NEVER).ravel()
         weight = before * recent
         weight[timeless] = before[timeless]
         since = np.exp2(np.clip(np.where(at == NEVER, 0, newest - at) / HALF_LIFE, -_LONGEST, _LONGEST))
-        counts = by_article(weight, known.article, len(self.index)) * since + _PRIOR
+        return self._logged(by_article(weight, known.article, len(self.index)) * since)
+
+    def _logged(self, counts: np.ndarray) -> np.ndarray:
+        """Logarithm of each article's share."""
+        counts = counts + _PRIOR
         return np.asarray(np.log(counts / counts.sum(axis=1, keepdims=True)))
 
     def state(self) -> State:

@@ -122,6 +122,8 @@ class ReplyModel:
         """For each ticket the similar ones, the likeliest first, and a reply or None."""
         similar: list[list[dict[str, Any]]] = []
         replies: list[dict[str, Any] | None] = []
+        if not self.texts:
+            return [[] for _ in asked.ids], [None for _ in asked.ids]
         for part, near in self.looks(asked):
             size = (len(part.ids), min(self.shown, near.similarity.shape[1]))
             order = np.array(likeliest(near.similarity, self.shown), dtype=np.int64).reshape(size)

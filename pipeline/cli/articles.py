@@ -1,4 +1,4 @@
-"""`triage articles`: what a knowledge base lacks, what has gone stale in it, and what is wrong with it."""
+"""`triage articles`: what a knowledge base lacks, what is stale or wrong in it, and how a scorer keeps up with it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.score import read_key
-from pipeline.cli.stages import settings_of
+from pipeline.cli.stages import Ledger, feedback_of, settings_of
 
 if TYPE_CHECKING:
     from pipeline.sources.raw import Raw
 
 app = typer.Typer(
-    help="What a knowledge base lacks, what has gone stale in it, what is wrong with it.", no_args_is_help=True
+    help="What a knowledge base lacks, what is stale or wrong in it, and how a scorer keeps up with it.",
+    no_args_is_help=True,
 )
 
 _Raw = Annotated[Path, typer.Argument(metavar="RAW_DIR", help="What `triage import` or `triage sample` left.")]
@@ -80,14 +81,7 @@ def refresh(
             "--until", metavar="TIME", help="Nothing known from this moment on counts. ISO 8601, UTC without an offset."
         ),
     ] = None,
-    ledger: Annotated[
-        str | None,
-        typer.Option(
-            "--ledger",
-            metavar="URL",
-            help="Take in what people said of suggestions, too: a ledger by its URL, or a path that ends in .db.",
-        ),
-    ] = None,
+    ledger: Ledger = None,
     key_file: Annotated[
         Path | None, typer.Option("--key-file", metavar="PATH", help="A file whose bytes sign the scorer.")
     ] = None,
@@ -96,19 +90,21 @@ def refresh(
 
     Its models, weights and thresholds stay. Passages and tickets that were encoded before aren't encoded again.
     """
-    from pipeline.artifact import check_target
+    from pipeline.artifact import SIGNATURE, check_target
+    from pipeline.errors import InputError
     from pipeline.scorer import Scorer
     from pipeline.sources.raw import load_raw
     from pipeline.tickets.times import read_moment
-    from pipeline.training.corrections import read_feedback
     from pipeline.training.refresh import refresh as renew
 
-    target = out or scorer
+    target, key = out or scorer, read_key(key_file)
     check_target(target)
-    key = read_key(key_file)
+    if key is None and (scorer / SIGNATURE).is_file():
+        do = "give the key, so that the new one is signed as well: --key-file"
+        raise InputError("the scorer is signed", where=str(scorer), do=do)
     moment = None if until is None else read_moment(until, "--until")
-    feedback = None if ledger is None else read_feedback(ledger)
-    made = renew(Scorer.load(scorer, key=key), load_raw(raw), until=moment, feedback=feedback, say=_say)
+    loaded = Scorer.load(scorer, key=key)
+    made = renew(loaded, load_raw(raw), until=moment, feedback=feedback_of(ledger), say=_say)
     saved = made.scorer.save(target, key=key)
     for what, (before, now) in made.counts.items():
         typer.echo(f"{what}: {now:,}" if before == now else f"{what}: {before:,} → {now:,}")

@@ -28,7 +28,7 @@ _TestFrom = Annotated[
         "--test-from", metavar="TIME", help="Nothing known from this moment on trains. ISO 8601, UTC without an offset."
     ),
 ]
-_Ledger = Annotated[
+Ledger = Annotated[
     str | None,
     typer.Option(
         "--ledger",
@@ -48,7 +48,7 @@ def run(
     params: _Params = None,
     test_from: _TestFrom = None,
     key_file: _Key = None,
-    ledger: _Ledger = None,
+    ledger: Ledger = None,
 ) -> None:
     """Train and evaluate in one go: RAW_DIR in, a scorer and a report out.
 
@@ -67,7 +67,7 @@ def run(
     check_folder(page, "report")
     settings = settings_of(params)
     say = _say()
-    feedback = _feedback(ledger)
+    feedback = feedback_of(ledger)
     ran = run_all(raw, settings, test_from=_moment(test_from, "--test-from"), feedback=feedback, say=say)
     replaced = replace_if_better(ran, raw, scorer, key=_key(key_file), feedback=feedback, say=say)
     report = report_of_run(replaced)
@@ -99,12 +99,12 @@ def audit(
         typer.echo(f"\nall findings: {out}")
 
 
-def prepare(raw: _Raw, out: _Out, params: _Params = None, test_from: _TestFrom = None, ledger: _Ledger = None) -> None:
+def prepare(raw: _Raw, out: _Out, params: _Params = None, test_from: _TestFrom = None, ledger: Ledger = None) -> None:
     """Stage 1: clean, label and order the tickets."""
     from pipeline.training.corrections import feedback_words
     from pipeline.training.prepare import prepare as stage
 
-    moment, feedback = _moment(test_from, "--test-from"), _feedback(ledger)
+    moment, feedback = _moment(test_from, "--test-from"), feedback_of(ledger)
     made = stage(raw, settings_of(params), test_from=moment, feedback=feedback)
     made.save(out)
     if feedback is not None:
@@ -262,7 +262,8 @@ def _moment(text: str | None, option: str) -> pd.Timestamp | None:
     return None if text is None else read_moment(text, option)
 
 
-def _feedback(ledger: str | None) -> pd.DataFrame | None:
+def feedback_of(ledger: str | None) -> pd.DataFrame | None:
+    """What people said of decisions, by the option --ledger."""
     from pipeline.training.corrections import read_feedback
 
     return None if ledger is None else read_feedback(ledger)

@@ -172,6 +172,7 @@ def _about(prepared: Prepared, trained: dict[str, Trained], thresholds: promise.
             "cut": prepared.about["cut"],
             "data_end": prepared.about["data_end"],
             "dated": prepared.about["dated"],
+            "feedback": bool(prepared.about["feedback"]),
         },
         "synthetic": prepared.about["synthetic"],
         "promise": None if thresholds is None else _promise(thresholds),

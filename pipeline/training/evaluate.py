@@ -18,6 +18,7 @@ from pipeline.scorer import Scorer
 from pipeline.sources.raw import Raw, load_raw, relabel
 from pipeline.training import notes, world
 from pipeline.training.ages import of_served as waited_of_served
+from pipeline.training.assemble import id_hash
 from pipeline.training.audit import give_away_columns
 from pipeline.training.baselines import PLAIN_ROWS, Lesson, majority, plain_rows, rivals
 from pipeline.training.cited import beside_cited
@@ -137,7 +138,7 @@ def _articles(bench: _Bench, outcomes: pd.DataFrame) -> Articles | None:
     model = bench.scorer.models.articles
     if model is None:
         return None
-    found = beside_cited(bench.served.scored, outcomes, model, seed=bench.scorer.settings.seed)
+    found = beside_cited(_unanswered(bench), outcomes, model, seed=bench.scorer.settings.seed)
     if found is not None:
         figures = ", ".join(f"{m.name} {m.scorer.value:.3f}" for m in found.metrics if m.scorer.value is not None)
         bench.say(f"articles: on {found.tickets:,} tickets {figures}")
@@ -148,11 +149,18 @@ def _replies(bench: _Bench, outcomes: pd.DataFrame) -> Replies | None:
     """Replies and similar tickets beside what settled the tickets; None where there are none, or too few to judge."""
     if bench.scorer.models.replies is None:
         return None
-    found = beside_settled(bench.served.scored, outcomes, seed=bench.scorer.settings.seed)
+    found = beside_settled(_unanswered(bench), outcomes, seed=bench.scorer.settings.seed)
     if found is not None:
         shown = "too few to judge" if found.right.value is None else f"right {found.right.value:.3f}"
         bench.say(f"replies: shown for {found.shown:.1%}, {shown}; similar tickets right {found.similar.value:.3f}")
     return found
+
+
+def _unanswered(bench: _Bench) -> pd.DataFrame:
+    """Scored tickets whose answers the scorer hasn't been shown by a refresh."""
+    shown = bench.scorer.about.get("refreshed", {}).get("ids", [])
+    scored = bench.served.scored
+    return scored[~np.isin([id_hash(str(i)) for i in scored["ticket_id"]], shown)] if shown else scored
 
 
 def _as_it_waits(bench: _Bench, judged: ModelReport) -> ModelReport:
@@ -246,6 +254,8 @@ def _header(bench: _Bench) -> Header:
     split = "tickets that the scorer wasn't trained on"
     if about.get("cut"):
         split += f"; it used nothing known from {about['cut'][:10]} on"
+        if "refreshed" in scorer.about:
+            split += "; suggestions, refreshed since, are judged by tickets on which nothing was cited or answered then"
     elif not about.get("dated", True):
         split += "; they have no times"
     return Header(

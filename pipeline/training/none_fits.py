@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.articles.around import Around, Uncovered
 from pipeline.articles.earlier import Asked
+from pipeline.articles.habit import had_never_cited
 from pipeline.articles.model import ArticleModel, sureness
 from pipeline.articles.ranker import Seen
 from pipeline.history.log import moments, objects
@@ -88,6 +89,9 @@ def learn(model: ArticleModel, asked: Asked, right: np.ndarray, without: Asked, 
     seen = model.look(asked)
     around = model.around(asked, seen)
     out = seen._replace(allowed=seen.allowed & ~right)
+    if model.habit is not None:  # its measure is the last; nobody would have cited what isn't there
+        habit = had_never_cited(seen.content[..., -1], right)
+        out = out._replace(content=np.concatenate([seen.content[..., :-1], habit[..., None]], axis=-1))
     removed = right[:, seen.cited] & seen.for_it
     parts = {
         FITTING: _measures(model, seen, around),

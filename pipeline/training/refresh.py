@@ -26,7 +26,7 @@ from pipeline.training.prepare import Prepared, ordered
 
 Say = Callable[[str], None]
 
-_AGAIN = "train anew: `triage run`"
+_WHOLE = "import all of the history, or train anew: `triage run`"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def refresh(
     until : Timestamp, optional
         Nothing known from this moment on is used.
     feedback : DataFrame, optional
-        By `ledger.lessons`. Without it the scorer keeps the dismissals that it knows.
+        By `ledger.lessons`; needed where the scorer learned from it.
 
     Raises
     ------
@@ -78,18 +78,22 @@ def refresh(
     if old.articles is None and old.replies is None:
         do = "train one where articles or answers were imported: `triage run`"
         raise InputError("this scorer suggests nothing, so there is nothing to refresh", where="SCORER_DIR", do=do)
+    if scorer.about["trained"]["feedback"] and feedback is None:
+        do = "give the ledger: --ledger URL"
+        raise InputError("this scorer learned what people said of its decisions", where="SCORER_DIR", do=do)
     known = _known(scorer, raw, until, feedback)
     vectors = _vectors(scorer, known.frame, say)
     models, counts, changes = old, dict[str, tuple[int, int]](), dict[str, int]()
     if old.articles is not None:
         made = _articles(scorer, old.articles, known, vectors, say)
-        if feedback is None:
-            made = _with_dismissals(made, old.articles)
         models, changes = replace(models, articles=made), _changes(old.articles.index, made.index)
         counts["articles"] = (len(old.articles.index), len(made.index))
         counts["citations"] = (len(old.articles.citations.cited), len(made.citations.cited))
     if old.replies is not None:
         new = replies.gathered(known, vectors, scorer.settings, say=say)
+        if not len(new.answers.ticket):
+            got = f"{len(raw.events):,} events"
+            raise InputError("no answer here settled a ticket", where="RAW_DIR", got=got, do=_WHOLE)
         counts["answers"] = (len(old.replies.answers.ticket), len(new.answers.ticket))
         new = replace(new, alike=old.replies.alike, fits=old.replies.fits, least=old.replies.least)
         models = replace(models, replies=new)
@@ -111,11 +115,11 @@ def _known(scorer: Scorer, raw: Raw, until: pd.Timestamp | None, feedback: pd.Da
     kept = raw.tickets["ticket_id"].isin(needed).to_numpy(bool)
     if until is not None:
         kept = kept & (raw.tickets["created_at"] < until).to_numpy(bool, na_value=False)
-    if not kept.any():
-        got = f"{len(raw.tickets):,} tickets, nothing cited and nobody answered"
-        raise InputError("there is nothing to refresh from", where="RAW_DIR", got=got, do="import all of the history")
     parsed = parse(raw.tickets[kept], settings.tickets)
     frame = ordered(parsed[parsed["error"].isna()].drop(columns=["error"]), dated=dated)
+    if frame.empty:
+        got = f"{len(raw.tickets):,} tickets, on none of which something was cited or answered"
+        raise InputError("there is nothing to refresh from", where="RAW_DIR", got=got, do=_WHOLE)
     return Prepared(
         frame, {"synthetic": any(bool(one.get("synthetic")) for one in raw.imports)}, None, raw.articles,
         cited[cited["ticket_id"].isin(frame["ticket_id"])].reset_index(drop=True), answers,
@@ -141,35 +145,11 @@ def _articles(scorer: Scorer, old: ArticleModel, known: Prepared, vectors: Any, 
     new = suggestions.gathered(known, vectors, scorer.builder.encoder, scorer.settings, say=say)
     habit = None
     if old.habit is not None:
-        habit = suggestions.habit_of(known, vectors, new.index, seed=scorer.settings.seed)
+        habit = suggestions.habit_of(known, vectors, new.index, scorer.settings)
         if habit is None:
             got = f"{len(new.citations.cited):,} citations of articles that are there"
-            raise InputError(
-                "too few articles were cited", where="RAW_DIR", got=got, do=f"import all of the history, or {_AGAIN}"
-            )
+            raise InputError("too few articles were cited", where="RAW_DIR", got=got, do=_WHOLE)
     return replace(new, ranker=old.ranker, fits=old.fits, least=old.least, habit=habit)
-
-
-def _with_dismissals(made: ArticleModel, old: ArticleModel) -> ArticleModel:
-    """The same, with the dismissals that the old one knew, of articles that are there."""
-    before = old.citations
-    if before.weight is None or not (before.weight < 0).any():
-        return made
-    place = np.array([made.index.place.get(old.index.ids[a], -1) for a in before.article], dtype=np.int64)
-    kept = np.flatnonzero((before.weight < 0) & (place >= 0))
-    now = made.citations
-    weight = np.ones(len(now.article)) if now.weight is None else now.weight
-    article = np.append(now.article, place[kept])
-    stack = sp.vstack if sp.issparse(now.vectors) else np.vstack
-    order = np.argsort(article, kind="stable")
-    vectors = stack([now.vectors, before.vectors[kept]])
-    vectors = sp.csr_matrix(vectors) if sp.issparse(vectors) else vectors
-    joined = now._replace(
-        ticket=np.append(now.ticket, before.ticket[kept])[order], article=article[order],
-        known=np.append(now.known, before.known[kept])[order], vectors=vectors[order],
-        weight=np.append(weight, before.weight[kept])[order],
-    )  # fmt: skip
-    return replace(made, citations=joined)
 
 
 def _changes(old: ArticleIndex, new: ArticleIndex) -> dict[str, int]:
@@ -187,8 +167,7 @@ def _said(index: ArticleIndex) -> dict[str, tuple[str, ...]]:
 
 
 def _about(scorer: Scorer, known: Prepared, until: pd.Timestamp | None, counts: dict[str, int]) -> dict[str, Any]:
-    """What the manifest says: the tickets looked at count as trained on, so that nobody judges the scorer by them."""
-    trained = dict(scorer.about["trained"])
-    trained["ids"] = sorted({*trained["ids"], *(id_hash(str(i)) for i in known.frame["ticket_id"])})
-    refreshed = {"until": None if until is None else until.isoformat(), "from": scorer.version, "now": counts}
-    return scorer.about | {"trained": trained, "refreshed": refreshed}
+    """What the manifest says; by the tickets that were looked at nobody should judge suggestions."""
+    ids = sorted({id_hash(str(i)) for i in known.frame["ticket_id"]})
+    moment = None if until is None else until.isoformat()
+    return scorer.about | {"refreshed": {"until": moment, "from": scorer.version, "now": counts, "ids": ids}}

@@ -97,7 +97,7 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     begin = int(len(learned) * (1 - HELD_OUT))
     held = np.arange(len(learned)) >= begin
     looked = asked_of(learned)
-    seen, habit = _seen(model, looked, vectors, cited, learned, begin, params.seed)
+    seen, habit = _seen(model, looked, vectors, _newest(cited, params), learned, begin, params.seed)
     older = Ranker.fit(seen.rows(~held), right[~held])
     judged, truth = seen.rows(held), right[held]
     evidence = older.evidence(judged)
@@ -111,7 +111,7 @@ def make(prepared: Prepared, featurized: Featurized, params: Params, *, say: Cal
     figures = ranking_figures(truth, likely) | told.figures | {"tickets": float(len(truth))}
     ranker = replace(Ranker.fit(seen, right), slope=older.slope, shift=older.shift)
     if habit is not None:
-        habit = habit_of(prepared, vectors, index, seed=params.seed)
+        habit = habit_of(prepared, vectors, index, params) or habit
     final = replace(model, ranker=ranker, fits=told.weights, least=told.least, habit=habit)
     return Made(final, gate, "", figures, asked)
 
@@ -140,10 +140,10 @@ def gathered(
     return ArticleModel(index, citations, ranker, np.zeros(0), 0.0, settings.shown, stays, sure, beside)
 
 
-def habit_of(prepared: Prepared, vectors: np.ndarray, index: ArticleIndex, *, seed: int) -> Habit | None:
-    """What all the citations teach."""
-    rows, places, _ = _cited(prepared, prepared.citations, index)
-    return Habit.fit(vectors[rows], places, seed=seed)
+def habit_of(prepared: Prepared, vectors: np.ndarray, index: ArticleIndex, params: Params) -> Habit | None:
+    """What the citations teach that a scorer keeps."""
+    rows, places, _ = _newest(_cited(prepared, prepared.citations, index), params)
+    return Habit.fit(vectors[rows], places, seed=params.seed)
 
 
 def ranking_figures(right: np.ndarray, likely: np.ndarray) -> dict[str, float]:
@@ -162,9 +162,8 @@ def words(figures: dict[str, float]) -> str:
 
 def _citations(prepared: Prepared, index: ArticleIndex, ids: np.ndarray, vectors: Any, params: Params) -> Citations:
     """The newest citations, and the newest dismissals: each weighs against its article as a correction does."""
-    most = params.articles.max_citations
-    cited, dismissed = ([v[-most:] if most else v[:0] for v in _cited(prepared, frame, index)]
-                        for frame in (prepared.citations, prepared.dismissed))  # fmt: skip
+    both = (_cited(prepared, frame, index) for frame in (prepared.citations, prepared.dismissed))
+    cited, dismissed = (_newest(found, params) for found in both)
     rows, places, known = (np.concatenate(pair) for pair in zip(cited, dismissed, strict=True))
     weight = np.repeat([1.0, -params.ledger.correction_weight], [len(cited[0]), len(dismissed[0])])
     order = np.argsort(places, kind="stable")
@@ -183,6 +182,13 @@ def _cited(prepared: Prepared, found: pd.DataFrame, index: ArticleIndex) -> _Cit
     good = np.flatnonzero((row >= 0) & (place >= 0))
     order = good[np.lexsort((place[good], row[good], known[good]))]
     return row[order].astype(np.int64), place[order], known[order]
+
+
+def _newest(cited: _Cited, params: Params) -> _Cited:
+    """As many as the settings keep."""
+    most = params.articles.max_citations
+    rows, places, known = (values[-most:] if most else values[:0] for values in cited)
+    return rows, places, known
 
 
 def _habit(vectors: np.ndarray, cited: _Cited, row: int, at: int, seed: int) -> Habit | None:

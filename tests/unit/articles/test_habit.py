@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.articles.habit import FLOOR, Habit, no_habit
+from pipeline.articles.habit import FLOOR, Habit, had_never_cited, no_habit
 
 KINDS = np.eye(4, dtype=np.float32)
 
@@ -47,3 +47,12 @@ def test_it_comes_back_as_it_was_stored() -> None:
     assert again is not None
     assert np.array_equal(again.says(KINDS, 9), kept.says(KINDS, 9))
     assert Habit.from_state(no_habit()) is None
+
+
+def test_had_an_article_never_been_cited_the_others_share_its_probability() -> None:
+    removed = np.zeros((4, 9), dtype=bool)
+    removed[:, 5] = True
+    likely = np.exp(had_never_cited(learned().says(KINDS, 9), removed)) - FLOOR
+    assert np.allclose(likely.sum(axis=1), 1.0) and np.allclose(likely[:, 5], 0.0)
+    nothing = had_never_cited(learned().says(KINDS, 9), np.ones((4, 9), dtype=bool))
+    assert np.allclose(nothing, np.log(FLOOR))

@@ -181,3 +181,14 @@ def test_what_was_stored_is_read_again() -> None:
     made = model([("T1", "print", 90 * DAY, "print")], fits=np.ones(len(SURENESS) + 1), least=0.1)
     again = ArticleModel.from_state(made.state())
     assert again.suggest(asked("print my mail")) == made.suggest(asked("print my mail"))
+
+
+def test_a_citation_with_an_absurd_date_leaves_the_others_their_weight() -> None:
+    usual = [(f"T{i}", "print", 90 * DAY, "mail is broken") for i in range(20)]
+    odd = [*usual, ("T99", "pass", 500 * 365 * DAY, "mail is broken")]
+    some = np.array([NOW])[:, None]
+    for cited in (usual, odd):
+        one = model(cited)
+        before = np.array([[known < NOW for known in one.citations.known]])
+        popular = one._popular(some, before)
+        assert popular[0].argmax() == one.index.place["print"] and popular[0].max() > -0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -143,3 +144,7 @@ def test_a_model_that_gives_none_still_shows_similar_tickets_and_comes_back_so()
     })  # fmt: skip
     similar, replies = again.suggest(asked("my mail"))
     assert similar[0] and replies == [None]
+
+
+def test_where_nothing_was_answered_nothing_is_shown() -> None:
+    assert replace(model([]), texts=()).suggest(asked("my mail")) == ([[]], [None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from pipeline.scorer import Scorer
 from pipeline.sources.raw import Raw, load_raw
 from pipeline.tickets.schema import empty
 from pipeline.training.assemble import assemble, id_hash
+from pipeline.training.evaluate import evaluate
 from pipeline.training.featurize import featurize
 from pipeline.training.prepare import prepare_raw
 from pipeline.training.refresh import refresh
@@ -129,24 +131,36 @@ def test_nothing_known_later_counts(raw: Raw, cut: pd.Timestamp, scorer: Scorer)
 
 
 def test_nobody_judges_it_by_tickets_that_it_knows(raw: Raw, scorer: Scorer) -> None:
-    about = refresh(scorer, raw, say=quiet).scorer.about
-    assert id_hash(str(raw.tickets["ticket_id"].iloc[-1])) in about["trained"]["ids"]
+    about, last = refresh(scorer, raw, say=quiet).scorer.about, id_hash(str(raw.tickets["ticket_id"].iloc[-1]))
+    assert last in about["refreshed"]["ids"] and last not in about["trained"]["ids"], "its models never saw it"
     assert about["refreshed"]["from"] == scorer.version and about["refreshed"]["now"]["citations"] == 600
 
 
-def test_dismissals_are_kept_where_nothing_new_was_said(raw: Raw, scorer: Scorer) -> None:
-    assert scorer.models.articles is not None
-    known = scorer.models.articles.citations
-    assert known.weight is not None
-    weight = known.weight.copy()
-    weight[:5] = -1.0
-    dismissed = replace(scorer.models.articles, citations=known._replace(weight=weight))
-    disliked = replace(scorer, models=replace(scorer.models, articles=dismissed))
-    kept = refresh(disliked, raw, say=quiet).scorer.models.articles
-    none = refresh(disliked, raw, feedback=pd.DataFrame(), say=quiet).scorer.models.articles
-    assert kept is not None and kept.citations.weight is not None and (kept.citations.weight < 0).sum() == 5
-    assert (np.diff(kept.citations.article) >= 0).all()
-    assert none is not None and none.citations.weight is not None and not (none.citations.weight < 0).any()
+def test_a_scorer_that_learned_from_people_needs_the_ledger_again(raw: Raw, scorer: Scorer) -> None:
+    told = replace(scorer, about=scorer.about | {"trained": scorer.about["trained"] | {"feedback": True}})
+    with pytest.raises(InputError, match="--ledger"):
+        refresh(told, raw, say=quiet)
+    assert refresh(told, raw, feedback=pd.DataFrame(), say=quiet).counts["citations"] == (450, 600)
+
+
+def test_suggestions_are_judged_by_tickets_that_no_refresh_has_shown(desk: Desk, tmp_path: Path) -> None:
+    def judged(one: Scorer) -> tuple[int, int]:
+        found = evaluate(desk.raw_dir, one.save(tmp_path / one.version), where=tmp_path, say=quiet)
+        return found.header.rows, 0 if found.articles is None else found.articles.tickets
+
+    rows, cited = judged(desk.scorer)
+    again = judged(refresh(desk.scorer, load_raw(desk.raw_dir), say=quiet).scorer)
+    assert cited > 20 and again == (rows, 0)
+
+
+def test_a_scorer_of_replies_is_not_left_without_any(desk: Desk) -> None:
+    alone = replace(desk.scorer, models=replace(desk.scorer.models, articles=None))
+    early = pd.Timestamp(desk.raw.tickets["created_at"].min()) + pd.Timedelta("1h")
+    with pytest.raises(InputError, match=r"nothing to refresh from|no answer here settled"):
+        refresh(alone, load_raw(desk.raw_dir), until=early, say=quiet)
+    masked = desk.raw.events.assign(text=desk.raw.events["text"].where(desk.raw.events["text"].isna(), "[email]"))
+    with pytest.raises(InputError, match="no answer here settled"):
+        refresh(alone, replace(load_raw(desk.raw_dir), events=masked), say=quiet)
 
 
 @pytest.mark.parametrize(
