@@ -67,6 +67,11 @@ class Habit:
         found[:, self.article] += likely
         return np.asarray(np.log(found))
 
+    def probability(self, vector: np.ndarray, article: int) -> float:
+        """How probably helpers cite an article on one ticket, shape (1, d); 0 for one that was never cited."""
+        size = max(article, int(self.article[-1])) + 1
+        return max(float(np.exp(self.says(vector, size)[0, article])) - FLOOR, 0.0)
+
     def state(self) -> State:
         """What is stored."""
         return {"habit_article": self.article, "habit_weights": self.weights, "habit_constants": self.constants}

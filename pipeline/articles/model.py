@@ -174,7 +174,7 @@ class ArticleModel:
     def explain(
         self, asked: Asked, suggested: Sequence[list[dict[str, Any]]], *, words: int, tickets: int
     ) -> list[Any]:
-        """Why these articles: the passage that fits best, words in common, earlier tickets on which it was cited."""
+        """Why these articles: the passage that fits best, words in common, earlier tickets that cite it, the habit."""
         found: list[list[dict[str, Any]]] = []
         for where, part in asked.pieces():
             seen = self.look(part)
@@ -210,6 +210,7 @@ class ArticleModel:
             "tickets": [
                 {"ticket_id": str(self.citations.ticket[c]), "similarity": float(seen.near[row, c])} for c in nearest
             ],
+            "habit": None if self.habit is None else self.habit.probability(asked.vectors[row : row + 1], article),
         }
 
     def _said(self, article: int, probability: float) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _ARTICLE = _struct(
     passage=_TEXT,
     words=pa.list_(_TEXT),
     tickets=pa.list_(_struct(ticket_id=_TEXT, similarity=_NUMBER)),
+    habit=_NUMBER,
 )
 
 _TYPES: dict[str, pa.DataType] = {

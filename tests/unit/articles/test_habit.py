@@ -56,3 +56,8 @@ def test_had_an_article_never_been_cited_the_others_share_its_probability() -> N
     assert np.allclose(likely.sum(axis=1), 1.0) and np.allclose(likely[:, 5], 0.0)
     nothing = had_never_cited(learned().says(KINDS, 9), np.ones((4, 9), dtype=bool))
     assert np.allclose(nothing, np.log(FLOOR))
+
+
+def test_one_ticket_and_one_article() -> None:
+    assert learned().probability(KINDS[:1], 5) > 0.9
+    assert max(learned().probability(KINDS[:1], other) for other in (3, 8)) < 1e-9

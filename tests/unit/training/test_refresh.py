@@ -198,3 +198,9 @@ def test_what_fits_is_still_suggested_on_later_tickets(raw: Raw, cut: pd.Timesta
             for some, said in zip(found, later["fields.cited"], strict=True)
         ]
         assert np.mean(right) > 0.8
+
+
+def test_what_the_habit_says_is_part_of_the_reasons(raw: Raw, cut: pd.Timestamp, scorer: Scorer) -> None:
+    why = scorer.score(raw.tickets[raw.tickets["created_at"] >= cut].head(1), explain=True)["explanation"].iloc[0]
+    said = [one["habit"] for one in why["articles"]]
+    assert said and max(said) > 0.5 and sum(said) <= 1.0 + 1e-6
