@@ -98,8 +98,11 @@ STEPS = _table(
 )
 """What was begun and isn't done: see `steps`. A ledger that an earlier version made has none until it is written to."""
 
-IN_TIME = (DECISIONS.c.decided_at, DECISIONS.c.error.is_(None), DECISIONS.c.key)
-"""Order of decisions; of those of one moment refused records come first, as they aren't the ticket's answer."""
+IN_TIME = (
+    DECISIONS.c.decided_at, DECISIONS.c.error.is_(None), func.coalesce(DECISIONS.c.as_of, 0), DECISIONS.c.key,
+)  # fmt: skip
+"""Order of decisions; of those of one moment refused records come first, as they aren't the ticket's answer, and of
+others those that saw less of the ticket's life."""
 
 _SHOWN = ("topic", "queue", "queue_reason", "priority", "error")
 _NUMBERS = ("topic_confidence", "priority_confidence", "escalation_risk")

@@ -204,3 +204,14 @@ def test_a_frame_without_times_has_no_moment() -> None:
     (made,) = decisions_of(tickets, StandIn().score(tickets), door="http", decided_at=NOW)
     assert made.as_of is None and made.scored["as_of"] is None
     assert pd.isna(tickets["created_at"][0])
+
+
+def test_of_decisions_of_one_moment_the_one_that_saw_most_of_the_ticket_is_the_last(url: str) -> None:
+    """Their keys are hashes: any of the two might come first."""
+    with open_ledger(url) as ledger:
+        for version in map(str, range(8)):
+            early = decided(version, version=version)[0]
+            late = replace(early, as_of=early.decided_at, key=decided(version, version=f"{version}-late")[0].key)
+            ledger.write([late, early])
+            assert ledger.words([version])[version].as_of == early.decided_at
+            assert [one.as_of for one in ledger.decisions(version)] == [early.as_of, late.as_of]
