@@ -55,7 +55,7 @@ class TransformerEncoder:
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of unit length; a text that occurs twice is encoded once."""
         unique = list(dict.fromkeys(texts)) or [""]  # no texts at all still have a width
-        vectors = self._encode(unique) if len(unique) > 1 else self._encode_one(unique[0])
+        vectors = self._encode_one(unique[0]) if len(unique) == 1 and self._plain else self._encode(unique)
         place = {text: i for i, text in enumerate(unique)}
         rows = np.asarray(vectors, dtype=np.float32)[np.array([place[t] for t in texts], dtype=np.int64)]
         rows /= np.maximum(
@@ -73,8 +73,13 @@ class TransformerEncoder:
             convert_to_numpy=True,
         )
 
+    @property
+    def _plain(self) -> bool:
+        """Whether the model says nothing before a text and cuts no vector: `_encode_one` does neither."""
+        return self.model.default_prompt_name is None and self.model.truncate_dim is None
+
     def _encode_one(self, text: str) -> Any:
-        """What `_encode` gives for one text, without all that it does to put several in order."""
+        """What `_encode` gives for one text of a plain model, without all that it does to put several in order."""
         import torch
 
         model = self.model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,3 +157,38 @@ def test_layers_stand_side_by_side_and_the_first_is_the_models_own_vector() -> N
     np.testing.assert_allclose(wide.encode(texts)[:, :384] * np.sqrt(2), own.encode(texts), atol=1e-5)
     assert not np.allclose(wide.encode(texts)[:, 384:], wide.encode(texts)[:, :384], atol=0.01)
     np.testing.assert_allclose(deep.encode(texts), own.encode(texts), atol=1e-5)
+
+
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ask", "printer", "eats", "paper", "password", "refused")
+
+
+def made_model(folder: Path, **options: Any) -> TransformerEncoder:
+    """An encoder of one's own, of two small layers that learned nothing."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(0)
+    part = folder / "part"
+    sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    BertModel(BertConfig(vocab_size=len(WORDS), initializer_range=1.0, **sizes)).save_pretrained(part)
+    BertTokenizerFast(vocab={word: at for at, word in enumerate(WORDS)}).save_pretrained(part)
+    SentenceTransformer(modules=[Transformer(str(part)), Pooling(8)], device="cpu", **options).save(str(folder / "own"))
+    return TransformerEncoder(folder / "own", name="own", precision="float32", max_tokens=32, batch_size=8, layers=(1,))
+
+
+@pytest.mark.encoder
+@pytest.mark.parametrize("prompted", [False, True])
+@pytest.mark.parametrize("dimensions", [None, 3])
+def test_a_text_alone_has_the_vector_that_it_has_among_others(
+    tmp_path: Path, prompted: bool, dimensions: int | None
+) -> None:
+    prompt = {"prompts": {"first": "ask "}, "default_prompt_name": "first"} if prompted else {}
+    encoder, texts = made_model(tmp_path, **prompt), ["printer eats paper", "password refused"]
+    encoder.model.truncate_dim = dimensions
+    together = encoder.encode(texts)
+    assert together.shape == (2, dimensions or 8)
+    for text, vector in zip(texts, together, strict=True):
+        np.testing.assert_allclose(encoder.encode([text]), [vector], atol=1e-6)
