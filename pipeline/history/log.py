@@ -244,7 +244,7 @@ def event_keys(events: pd.DataFrame | Columns) -> np.ndarray:
     """
     if "key" in events:
         return np.asarray(events["key"]).astype(np.uint64, copy=False)
-    nothing = [None] * len(events)
+    nothing = [None] * len(events["ticket_id"])  # the length of columns is how many there are
     said = [objects(events[name]).tolist() if name in events else nothing for name in KEYED]
     times = [moments(events[name]).tolist() for name in ("occurred_at", "received_at")]
     return np.array([event_key(*row) for row in zip(*said, *times, strict=True)], dtype=np.uint64)

@@ -246,6 +246,13 @@ class TestKeys:
         one, two = event_keys(events_frame([by_agent(1, value=None), by_agent(1, value="")]))
         assert one != two
 
+    def test_columns_give_the_keys_of_their_frame_also_where_some_are_absent(self) -> None:
+        frame = events_frame([by_agent(1), by_agent(2, occurred=None), by_agent(3)]).drop(columns=["field", "text"])
+        said, times = ("ticket_id", "kind", "side", "actor", "value"), ("occurred_at", "received_at")
+        columns = {name: objects(frame[name]).tolist() for name in said}
+        columns |= {name: moments(frame[name]).tolist() for name in times}
+        assert event_keys(columns).tolist() == event_keys(frame).tolist()
+
     def test_keys_that_are_there_are_kept(self) -> None:
         assert event_keys(events_frame([by_agent(1)]).assign(key=np.array([7], dtype=np.uint64))).tolist() == [7]
 
