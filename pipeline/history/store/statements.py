@@ -6,7 +6,8 @@ database takes for it; its text, made once for each kind of database, goes to th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -70,12 +71,9 @@ def fetch(connection: Connection, statement: ClauseElement, values: Values) -> l
     for name, some in filled.items():
         flat |= {f"{name}_{n}": value for n, value in enumerate(some, 1)} if isinstance(some, list) else {name: some}
     kept = _kept(connection, statement, filled)
-    cursor = connection.connection.cursor()
-    try:
+    with _cursor(connection) as cursor:
         cursor.execute(kept.text, kept.given(flat))
         return list(cursor.fetchall())
-    finally:
-        cursor.close()
 
 
 class _Kept(NamedTuple):
@@ -108,12 +106,24 @@ def _kept(connection: Connection, statement: ClauseElement, values: Values) -> _
 
 def _run(connection: Connection, statement: ClauseElement, rows: Sequence[Row]) -> None:
     kept = _kept(connection, statement, {})
-    cursor = connection.connection.cursor()
-    try:
+    with _cursor(connection) as cursor:
         if len(rows) == 1:
             cursor.execute(kept.text, kept.given(rows[0]))
         else:
             cursor.executemany(kept.text, [kept.given(row) for row in rows])
+
+
+@contextmanager
+def _cursor(connection: Connection) -> Iterator[Any]:
+    """The driver's own. A connection that was lost is given up: to roll back on it would be the error that is told."""
+    dialect, driver = connection.dialect, connection.connection
+    cursor = driver.cursor()
+    try:
+        yield cursor
+    except dialect.loaded_dbapi.Error as error:
+        if dialect.is_disconnect(error, driver, cursor):
+            connection.invalidate(error)
+        raise
     finally:
         cursor.close()
 
