@@ -53,7 +53,7 @@ def hashed_counts(
     data = np.concatenate(counts).astype(np.float32) if counts else np.zeros(0, np.float32)
     indptr = np.searchsorted(key, np.arange(len(texts) + 1, dtype=np.int64) << (bits + 1))
     indices = (key & ((1 << (bits + 1)) - 1)).astype(np.int32)
-    return sp.csr_matrix((data, indices, indptr.astype(np.int32)), shape=(len(texts), 1 << (bits + 1)))
+    return sp.csr_matrix((data, indices, indptr), shape=(len(texts), 1 << (bits + 1)))
 
 
 def hashed_words(text: str, words: tuple[int, int], *, bits: int) -> dict[int, str]:
