@@ -29,7 +29,7 @@ from pipeline.features.build import Blocks, FeatureBuilder
 from pipeline.features.cache import RememberingEncoder
 from pipeline.features.encoder import encoder_from_state
 from pipeline.history.reasons import reason_column
-from pipeline.history.record import History
+from pipeline.history.record import DatedFacts
 from pipeline.routing import RoutingPolicy
 from pipeline.tickets import parse
 from pipeline.tickets.schema import schema_hash
@@ -106,14 +106,14 @@ class Scorer:
         """What the training data looked like: `features.drift` holds today's input against it."""
         return dict(self.about.get("reference", {}))
 
-    def score(self, tickets: pd.DataFrame, *, history: History | None = None, explain: bool = False) -> pd.DataFrame:
+    def score(self, tickets: pd.DataFrame, *, history: DatedFacts | None = None, explain: bool = False) -> pd.DataFrame:
         """Score tickets: one row out for each row in, in the same order.
 
         Parameters
         ----------
         tickets : DataFrame, n rows
             By the schema: `ticket_id` and one of subject, body, `fields.*`; the rest may be absent or null.
-        history : History, optional
+        history : DatedFacts, optional
             Dated facts, of which each row sees only what was received before its `as_of` (its creation where it has
             none). Without one, the escalation risk is that of the ticket at its creation, by itself.
         explain : bool
@@ -133,7 +133,7 @@ class Scorer:
         return answer.frame(as_of, tickets.index)
 
     def answer(
-        self, tickets: pd.DataFrame, *, history: History | None = None, explain: bool = False
+        self, tickets: pd.DataFrame, *, history: DatedFacts | None = None, explain: bool = False
     ) -> tuple[Answer, pd.Series]:
         """`score` as plain columns, and the rows' moments: a frame of one row costs as much as a model.
 
@@ -244,7 +244,7 @@ class Scorer:
         return cls(settings, builder, models, policy, Neighbours.from_state(parts["neighbours"]), about, version)
 
     def _blocks(
-        self, parsed: pd.DataFrame, rows: np.ndarray, answer: Answer, history: History | None
+        self, parsed: pd.DataFrame, rows: np.ndarray, answer: Answer, history: DatedFacts | None
     ) -> Iterator[tuple[np.ndarray, Blocks]]:
         """Blocks of the good rows; if one row makes them fail, each row goes alone and the bad one gets a code."""
         if len(rows) == 0:

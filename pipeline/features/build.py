@@ -15,7 +15,7 @@ from pipeline.features.encoder import Encoder
 from pipeline.features.table import FieldCodes, numbers
 from pipeline.features.text import Terms, count_tickets, written
 from pipeline.history.as_of import AsOf
-from pipeline.history.record import History
+from pipeline.history.record import DatedFacts
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class FeatureBuilder:
         terms = Terms.fit(counts, min_documents=settings.min_documents, max_terms=settings.max_terms)
         return cls(terms, FieldCodes.fit(tickets, rare=settings.rare_field_values), encoder, settings, as_of)
 
-    def transform(self, tickets: pd.DataFrame, history: History | None = None) -> Blocks:
+    def transform(self, tickets: pd.DataFrame, history: DatedFacts | None = None) -> Blocks:
         """Blocks of parsed tickets (`tickets.parse`), and of what the history knew as of each one's moment."""
         texts = written(tickets["text"])
         blocks = self.assemble(tickets, count_tickets(tickets, self.settings), self._meaning(texts))

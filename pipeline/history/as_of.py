@@ -18,7 +18,7 @@ from pipeline.history.identity import Identities
 from pipeline.history.keys import keys_each
 from pipeline.history.log import NEVER, WORDS, is_named, log_of, moments, objects
 from pipeline.history.reasons import QUEUE, REASON, reasons_of
-from pipeline.history.record import History, message_words
+from pipeline.history.record import DatedFacts, message_words
 from pipeline.history.targets import Targets
 from pipeline.tickets.schema import FIELD_PREFIX
 
@@ -101,14 +101,14 @@ class AsOf:
         reason = SAME_REASON if self.customers.contact_reason is not None else ()
         return (*MESSAGE, *CLOCK, *COURSE, *own, *CUSTOMER, *reason, *LOAD)
 
-    def look(self, tickets: pd.DataFrame, history: History | None) -> np.ndarray:
+    def look(self, tickets: pd.DataFrame, history: DatedFacts | None) -> np.ndarray:
         """The numbers of each ticket as of its `as_of`, or its creation where it has none.
 
         Parameters
         ----------
         tickets : DataFrame, n rows
             Parsed tickets (`tickets.parse`), with `as_of` or without; a ticket may stand there at several moments.
-        history : History or None
+        history : DatedFacts or None
             None: nothing is known but the ticket itself; everything that needs a history is nan then.
 
         Returns
@@ -143,15 +143,15 @@ class AsOf:
         tracked, counted, levels = (tuple(state[n]) for n in ("tracked", "counted", "levels"))
         return cls(tracked, counted, levels, sla, customers, state["queue"], tuple(state["queues"]))
 
-    def _known(self, tickets: pd.DataFrame, at: np.ndarray, history: History) -> dict[str, np.ndarray]:
+    def _known(self, tickets: pd.DataFrame, at: np.ndarray, history: DatedFacts) -> dict[str, np.ndarray]:
         ids, first, place = _each_once(tickets)
         one = tickets if len(first) == len(tickets) and (place == np.arange(len(place))).all() else tickets.iloc[first]
         own = _as_known(one, ids, history.tickets, self.queue, self.customers)
-        log = log_of(own, history.told, self.levels)
+        log = log_of(own, history.events, self.levels)
         view = View.of(log, place, at)
         found = course(view) | self._columns(view, one)
         found |= self._clock(view, found)
-        others = Others.of(history.counted, ids[place])
+        others = Others.of(history.amounts, ids[place])
         identities = Identities.build(history.links, self.customers)
         named, more = (objects(own[name]).tolist() for name in ("customer_id", "customer_keys"))
         keys = keys_each(named, more, self.customers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -83,9 +83,36 @@ def _no_links() -> pd.DataFrame:
     return pd.DataFrame({"key_a": [], "key_b": [], "at": np.zeros(0, dtype=np.int64), "ticket_id": []})
 
 
+class DatedFacts(Protocol):
+    """What a look needs, as a door has loaded it: a value. What is made of it sees only what was received in time.
+
+    `History` holds it as frames, which suit many tickets; what a store reads of a few holds most as columns.
+    """
+
+    @property
+    def tickets(self) -> pd.DataFrame:
+        """`TICKETS`, and their `REASON` where reasons are looked at."""
+        ...
+
+    @property
+    def events(self) -> pd.DataFrame | Columns:
+        """`EVENTS` of these tickets."""
+        ...
+
+    @property
+    def amounts(self) -> pd.DataFrame | Columns:
+        """`amounts.COLUMNS`."""
+        ...
+
+    @property
+    def links(self) -> pd.DataFrame:
+        """`identity.LINKS`."""
+        ...
+
+
 @dataclass(frozen=True)
 class History:
-    """Dated facts, as a door has loaded them: a value. What is made of them sees only what was received in time.
+    """Dated facts as frames.
 
     Attributes
     ----------
@@ -103,16 +130,6 @@ class History:
     events: pd.DataFrame
     amounts: pd.DataFrame = field(default_factory=no_amounts)
     links: pd.DataFrame = field(default_factory=_no_links)
-
-    @property
-    def told(self) -> pd.DataFrame | Columns:
-        """The events, as they are quickest to be looked at."""
-        return self.events
-
-    @property
-    def counted(self) -> pd.DataFrame | Columns:
-        """The amounts likewise."""
-        return self.amounts
 
     def by_ticket(self) -> History:
         """The same facts, the events in order of their ticket's id: what `of` needs."""

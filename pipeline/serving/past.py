@@ -18,7 +18,7 @@ from pipeline.errors import ConfigError, InputError
 from pipeline.history.amounts import DESK, FACTS
 from pipeline.history.definitions import parse_duration
 from pipeline.history.log import moments
-from pipeline.history.record import History, record
+from pipeline.history.record import DatedFacts, History, record
 from pipeline.history.store import TIMEOUT_SECONDS, Store, open_store
 from pipeline.history.store.engine import without_secrets
 from pipeline.scorer import Scorer
@@ -35,7 +35,7 @@ class Past(Protocol):
         """Which one, and what it holds: a resumed run must have the same."""
         ...
 
-    def read(self, tickets: pd.DataFrame) -> History:
+    def read(self, tickets: pd.DataFrame) -> DatedFacts:
         """The facts that some tickets need as of their moments."""
         ...
 
@@ -79,7 +79,7 @@ class StorePast:
     store: Store
     identity: str
 
-    def read(self, tickets: pd.DataFrame) -> History:
+    def read(self, tickets: pd.DataFrame) -> DatedFacts:
         """What the store knows of them."""
         return self.store.read(tickets)
 
@@ -186,7 +186,7 @@ class Remembering:
         dated = self.moment.of_tickets(tickets)
         return self.scorer.answer(dated, history=self._history(dated), explain=explain)
 
-    def _history(self, dated: pd.DataFrame) -> History | None:
+    def _history(self, dated: pd.DataFrame) -> DatedFacts | None:
         if self.past is None:
             return None
         return self.past.read(as_asked(dated, self.scorer.queue_column, self.scorer.reason_column))

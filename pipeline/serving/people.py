@@ -9,18 +9,18 @@ import pandas as pd
 
 from pipeline.history.course import AGENT, View
 from pipeline.history.log import NEVER, PRIORITY, QUEUE, log_of, moments
-from pipeline.history.record import History
+from pipeline.history.record import DatedFacts
 
 TRACKS = {"priority": PRIORITY, "queue": QUEUE}
 """Columns of a scored ticket that people set too, and where the history keeps their words on them."""
 
 
-def set_by_people(history: History, tickets: pd.DataFrame, *, machines: Sequence[str] = ()) -> pd.DataFrame:
+def set_by_people(history: DatedFacts, tickets: pd.DataFrame, *, machines: Sequence[str] = ()) -> pd.DataFrame:
     """What an agent has set as of each ticket's moment, if nobody and nothing has set another since.
 
     Parameters
     ----------
-    history : History
+    history : DatedFacts
         Of these tickets.
     tickets : DataFrame, n rows
         `ticket_id` and `as_of`.

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from pipeline.history.record import History
+from pipeline.history.record import DatedFacts
 
 
 class Scores(Protocol):
@@ -55,6 +55,6 @@ class AsOfScores(Protocol):
         """Column of tickets that says their contact reason: the history is asked for that reason."""
         ...
 
-    def score(self, tickets: pd.DataFrame, *, history: History | None = None, explain: bool = False) -> pd.DataFrame:
+    def score(self, tickets: pd.DataFrame, *, history: DatedFacts | None = None, explain: bool = False) -> pd.DataFrame:
         """One scored row for each ticket, in order."""
         ...

@@ -14,7 +14,7 @@ from pipeline.history.amounts import DESK, FACTS
 from pipeline.history.log import moments
 from pipeline.history.record import History, Roles
 from pipeline.history.store.engine import Place, place
-from pipeline.history.store.frames import columns_of, events_frame
+from pipeline.history.store.frames import SmallHistory, columns_of, events_frame
 from pipeline.history.store.intake import Put, spoken, take_in, unread
 from pipeline.history.store.look import look_up
 from pipeline.history.store.opening import agree, agreed, check, prepare
@@ -173,7 +173,7 @@ class Store:
         """
         return sum((self._put(batch_of(*piece)) for piece in pieces(history)), Put())
 
-    def read(self, tickets: pd.DataFrame) -> History:
+    def read(self, tickets: pd.DataFrame) -> SmallHistory:
         """The history that some tickets need as of their moments: `AsOf.look` sees in it what it sees in the whole.
 
         Amounts that nobody asks for one by one come as sums, so that it stays small however long the history is.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -13,60 +13,32 @@ import pyarrow as pa
 
 from pipeline.history.log import NEVER, WORDS, Columns
 from pipeline.history.reasons import REASON
-from pipeline.history.record import EVENTS, TICKETS, History
+from pipeline.history.record import EVENTS, TICKETS
 from pipeline.history.store.statements import Row
 
 _STRING: Any = pd.StringDtype("pyarrow", na_value=np.nan)  # what pandas calls "str"
 
 
-class Small(History):
-    """The little that a look needs, as rows: they become frames only where somebody asks for frames.
+@dataclass(frozen=True)
+class SmallHistory:
+    """The little that a look needs (`record.DatedFacts`); a few rows are looked at sooner than they become frames.
 
-    Parameters
+    Attributes
     ----------
-    rows : sequence of row
-        As `tickets.ticket_rows` gives them.
+    tickets : DataFrame
+        `record.TICKETS`, and their `REASON` where reasons are looked at.
     events : Columns
         Of the table EVENTS.
     amounts : Columns
         `amounts.COLUMNS`.
     links : DataFrame
         `identity.LINKS`.
-    reasons : bool
-        Whether reasons are looked at.
     """
 
-    def __init__(
-        self, rows: Sequence[Row], events: Columns, amounts: Columns, links: pd.DataFrame, *, reasons: bool
-    ) -> None:
-        vars(self).update(_rows=rows, _events=events, _amounts=amounts, _reasons=reasons, links=links)
-
-    @cached_property
-    def tickets(self) -> pd.DataFrame:
-        """See `History`."""
-        return tickets_frame(vars(self)["_rows"], reasons=vars(self)["_reasons"])
-
-    @cached_property
-    def events(self) -> pd.DataFrame:
-        """See `History`."""
-        return events_frame(self.told)
-
-    @cached_property
-    def amounts(self) -> pd.DataFrame:
-        """See `History`."""
-        return amounts_frame(self.counted)
-
-    @property
-    def told(self) -> Columns:
-        """The events as columns."""
-        found: Columns = vars(self)["_events"]
-        return found
-
-    @property
-    def counted(self) -> Columns:
-        """The amounts as columns."""
-        found: Columns = vars(self)["_amounts"]
-        return found
+    tickets: pd.DataFrame
+    events: Columns
+    amounts: Columns
+    links: pd.DataFrame
 
 
 def columns_of(names: Sequence[str], cells: Sequence[tuple[Any, ...]]) -> Columns:
@@ -85,13 +57,8 @@ def events_frame(columns: Columns) -> pd.DataFrame:
     return _frame({name: columns[name] for name in EVENTS}, _OF_EVENTS)
 
 
-def amounts_frame(columns: Columns) -> pd.DataFrame:
-    """`amounts.COLUMNS` as a frame."""
-    return _frame(columns, {"fact": _facts, "at": _moments, "amount": _numbers})
-
-
 def _frame(columns: Columns, made_by: Mapping[str, Callable[[Sequence[Any]], Any]]) -> pd.DataFrame:
-    """Three frames of few rows are made for every ticket that is read: all texts at once, and no dtype is guessed.
+    """A frame of few rows is made for every ticket that is read: all texts at once, and no dtype is guessed.
 
     Parameters
     ----------
@@ -118,14 +85,6 @@ def _positions(values: Sequence[int | None]) -> Any:
 
 def _keys(values: Sequence[int]) -> Any:
     return np.array(values, dtype=np.int64).view(np.uint64)
-
-
-def _facts(values: Sequence[int]) -> Any:
-    return np.array(values, dtype=np.int8)
-
-
-def _moments(values: Sequence[int]) -> Any:
-    return np.array(values, dtype=np.int64)
 
 
 def _numbers(values: Sequence[float | None]) -> Any:

@@ -16,11 +16,10 @@ from pipeline.history.as_of import REASON_SPANS, SPANS
 from pipeline.history.identity import Identities
 from pipeline.history.log import DAY, NEVER, SIDES, WORDS, Columns, moments
 from pipeline.history.reasons import REASON, reasons_of
-from pipeline.history.record import History
 from pipeline.history.store import amounts as stored_amounts
 from pipeline.history.store import links as stored_links
 from pipeline.history.store.amounts import Mark
-from pipeline.history.store.frames import Small, columns_of
+from pipeline.history.store.frames import SmallHistory, columns_of, tickets_frame
 from pipeline.history.store.rows import need, texts
 from pipeline.history.store.statements import Row, cells_of
 from pipeline.history.store.tables import EVENTS
@@ -55,7 +54,7 @@ class _Ticket(NamedTuple):
     """Every queue that it ever lay in."""
 
 
-def look_up(connection: Connection, tickets: pd.DataFrame, settings: Settings) -> History:
+def look_up(connection: Connection, tickets: pd.DataFrame, settings: Settings) -> SmallHistory:
     """The history that some tickets need, and no more: see `Store.read`."""
     given = dict(tickets.items())  # to ask a frame for a column by its name takes longer
     need(given, "tickets", ("ticket_id", "created_at"))
@@ -73,7 +72,8 @@ def look_up(connection: Connection, tickets: pd.DataFrame, settings: Settings) -
     span = (min((moment for _, moment in asked), default=NEVER), last)
     links = stored_links.reached(connection, {key for ticket, _ in asked for key in ticket.keys}, span, settings)
     amounts = stored_amounts.added(connection, _marks(asked, links, settings), named)
-    return Small([*known.values()], events, amounts, links, reasons=settings.contact_reason is not None)
+    frame = tickets_frame([*known.values()], reasons=settings.contact_reason is not None)
+    return SmallHistory(frame, events, amounts, links)
 
 
 def _moments(tickets: Mapping[Hashable, pd.Series]) -> list[int]:

@@ -237,7 +237,7 @@ class TestPutHistory:
             begun = pd.Timestamp.now()
             small = store.read(last)
             assert (pd.Timestamp.now() - begun).total_seconds() < 1.0
-            assert len(small.amounts) < 60 and len(small.links) == 1 and small.events.empty
+            assert len(small.amounts["key"]) < 60 and len(small.links) == 1 and not small.events["key"]
         seen = dict(zip(LOOK.names, LOOK.look(last, small)[0].tolist(), strict=True))
         assert (seen["customer_tickets"], seen["customer_tickets_1d"]) == (96_000, 144)
         assert (seen["customer_tickets_365d"], seen["desk_open"]) == (365 * 144, 96_000)

@@ -15,7 +15,7 @@ from made_history import MANY, Event, Ticket, time_of
 from made_store import put
 from unit.serving.standin import StandIn
 
-from pipeline.history.record import History
+from pipeline.history.record import DatedFacts
 from pipeline.history.store import open_store
 from pipeline.serving.past import StorePast
 from pipeline.tickets.schema import conform
@@ -34,7 +34,7 @@ class Told(StandIn):
         StandIn.__init__(self)
 
     def score(  # type: ignore[override]
-        self, tickets: pd.DataFrame, *, history: History | None = None, explain: bool = False
+        self, tickets: pd.DataFrame, *, history: DatedFacts | None = None, explain: bool = False
     ) -> pd.DataFrame:
         assert history is not None
         self.asked += zip(tickets["ticket_id"], tickets["as_of"].astype("str"), strict=True)

@@ -12,7 +12,7 @@ from made_history import Event, Ticket, time_of
 from unit.serving.made_open import NOW, Open, Told, opened
 
 from pipeline.errors import InputError
-from pipeline.history.record import History
+from pipeline.history.record import DatedFacts
 from pipeline.serving.follow import Step, find, follow, most_risen
 from pipeline.serving.intake import open_intake
 
@@ -24,7 +24,7 @@ EVENTS = [Event("status", 2.5, "resolved", ticket="done"), Event("status", 30.0,
 class ByAge(Told):
     """The risk of `rising` grows with its age."""
 
-    def score(self, tickets: pd.DataFrame, *, history: History | None = None, explain: bool = False) -> pd.DataFrame:
+    def score(self, tickets: pd.DataFrame, *, history: DatedFacts | None = None, explain: bool = False) -> pd.DataFrame:
         found = super().score(tickets, history=history, explain=explain)
         age = (tickets["as_of"] - tickets["created_at"]) / pd.Timedelta(hours=1)
         rising = (tickets["ticket_id"] == "rising").to_numpy(bool)

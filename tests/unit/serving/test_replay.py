@@ -12,7 +12,7 @@ import pytest
 from made_ledger import NOW, decided
 from unit.serving.standin import StandIn
 
-from pipeline.history.record import History
+from pipeline.history.record import DatedFacts
 from pipeline.ledger import Decision
 from pipeline.scorer import Scorer
 from pipeline.serving.past import Past
@@ -26,7 +26,7 @@ class Again(StandIn):
         super().__init__(version)
         self.otherwise, self.seen = otherwise, list[pd.DataFrame]()
 
-    def score(self, tickets: pd.DataFrame, *, history: History | None = None, explain: bool = False) -> pd.DataFrame:
+    def score(self, tickets: pd.DataFrame, *, history: DatedFacts | None = None, explain: bool = False) -> pd.DataFrame:
         self.seen.append(tickets)
         plain = tickets if "error" in tickets else tickets.assign(error=None)
         scored = super().score(plain.assign(created_at=plain["as_of"]), explain=explain)
