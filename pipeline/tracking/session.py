@@ -14,6 +14,8 @@ from pipeline.config import Tracking
 from pipeline.errors import OutputError, TriageError
 
 _SQLITE = "sqlite:///"
+
+_SERVERS = ("postgresql", "mysql", "mssql")
 _ARTIFACTS = "mlruns"
 
 _ENVIRONMENT = {
@@ -76,6 +78,7 @@ def at(uri: str, *, what: str, do: str) -> Iterator[None]:
         with _quiet():
             try:
                 mlflow.set_tracking_uri(uri)
+                _reach(uri)
                 yield
             except TriageError:
                 raise
@@ -84,6 +87,19 @@ def at(uri: str, *, what: str, do: str) -> Iterator[None]:
                 raise OutputError(what, where=where, got=got, do=do) from error
             finally:
                 mlflow.set_tracking_uri(before)
+
+
+def _reach(uri: str) -> None:
+    """Fail at once where a database server can't be used: MLflow would try ten times, for a minute and a half."""
+    if not uri.startswith(_SERVERS):
+        return
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(uri)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
 
 
 def without_password(uri: str) -> str:
