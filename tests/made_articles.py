@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from factories import tickets
 
 from pipeline.articles.index import ArticleIndex
 from pipeline.tickets import schema
@@ -36,3 +37,18 @@ def directions(texts: list[str]) -> np.ndarray:
 def index() -> ArticleIndex:
     """Built with the made encoder."""
     return ArticleIndex.build(articles(), directions, words=90)
+
+
+WORDS = {
+    "mail": ["inbox", "smtp", "folder", "send", "receive", "attachment", "message", "address"],
+    "print": ["paper", "toner", "jam", "tray", "ink", "scanner", "cartridge", "copies"],
+    "pass": ["account", "locked", "login", "reset", "token", "code", "username", "denied"],
+}
+
+
+def cited_tickets(n: int) -> pd.DataFrame:
+    """Tickets whose words say which article was cited: hardly any of them stands in the article itself."""
+    draw = np.random.default_rng(0)
+    kinds = [list(WORDS)[i] for i in draw.permutation(np.arange(n) % 3)]
+    body = [" ".join([*draw.choice(WORDS[k], 5), f"case{draw.integers(1e9)}"]) for k in kinds]
+    return tickets(n, subject=None, body=body, language="en", fields_cited=kinds)

@@ -12,6 +12,7 @@ import pytest
 from alike import same, same_parts
 from factories import tickets
 from made_articles import articles as pages
+from made_articles import cited_tickets
 from made_desk import Desk
 
 from pipeline.config import Encoder, Params
@@ -27,11 +28,6 @@ from pipeline.training.refresh import refresh
 from pipeline.training.train import train
 
 PARAMS = replace(Params(), encoder=Encoder(name="static", cache=""))
-WORDS = {
-    "mail": ["inbox", "smtp", "folder", "send", "receive", "attachment", "message", "address"],
-    "print": ["paper", "toner", "jam", "tray", "ink", "scanner", "cartridge", "copies"],
-    "pass": ["account", "locked", "login", "reset", "token", "code", "username", "denied"],
-}
 
 
 def quiet(line: str) -> None:
@@ -39,11 +35,8 @@ def quiet(line: str) -> None:
 
 
 def desk(n: int, **changes: Any) -> Raw:
-    """Tickets whose words say which article was cited."""
-    draw = np.random.default_rng(0)
-    kinds = [list(WORDS)[i] for i in draw.permutation(np.arange(n) % 3)]
-    body = [" ".join([*draw.choice(WORDS[k], 5), f"case{draw.integers(1e9)}"]) for k in kinds]
-    rows = tickets(n, subject=None, body=body, language="en", fields_cited=kinds)
+    """Of `cited_tickets`."""
+    rows = cited_tickets(n)
     return replace(Raw(rows, empty("events"), empty("outcomes"), pages(), {"article": "cited"}, []), **changes)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from factories import tickets
 from made_articles import articles as pages
+from made_articles import cited_tickets
 
 from pipeline.articles.model import Citations
 from pipeline.config import Articles, Encoder, Params
@@ -25,11 +26,6 @@ from pipeline.training.suggestions import FEWEST, Made, make, ranking_figures
 from pipeline.training.train import train
 
 PARAMS = replace(Params(), encoder=Encoder(name="none", cache=""))
-WORDS = {
-    "mail": ["inbox", "smtp", "folder", "send", "receive", "attachment", "message", "address"],
-    "print": ["paper", "toner", "jam", "tray", "ink", "scanner", "cartridge", "copies"],
-    "pass": ["account", "locked", "login", "reset", "token", "code", "username", "denied"],
-}
 
 
 def quiet(line: str) -> None:
@@ -37,11 +33,8 @@ def quiet(line: str) -> None:
 
 
 def desk(n: int, *, articles: pd.DataFrame | None = None, cut: int | None = None, **outcomes: Any) -> Prepared:
-    """Tickets whose words say which article was cited: hardly any of them stands in the article itself."""
-    draw = np.random.default_rng(0)
-    kinds = [list(WORDS)[i] for i in draw.permutation(np.arange(n) % 3)]
-    body = [" ".join([*draw.choice(WORDS[k], 5), f"case{draw.integers(1e9)}"]) for k in kinds]
-    rows = tickets(n, subject=None, body=body, language="en", fields_cited=kinds)
+    """Of `cited_tickets`."""
+    rows = cited_tickets(n)
     known = pages() if articles is None else articles
     raw = Raw(rows, empty("events"), empty("outcomes"), known, outcomes or {"article": "cited"}, [])
     return prepare_raw(raw, PARAMS, test_from=None if cut is None else rows["created_at"].iloc[cut])
