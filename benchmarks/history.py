@@ -107,9 +107,12 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(Workshop(args.shared.resolve(), work, "none").imported("incidents"), args.repeats)
     path = args.results / "history.json"
-    rows = {r["name"]: r for r in json.loads(path.read_text("utf-8"))["rows"]} if path.exists() and args.names else {}
+    rows: dict[str, Row] = {}
     for name in args.names or MEASURES:
-        rows[name] = {"name": name} | MEASURES[name](bench)
+        measured = {"name": name} | MEASURES[name](bench)
+        if path.exists() and args.names:  # now, as another run may have written since this one began
+            rows = {r["name"]: r for r in json.loads(path.read_text("utf-8"))["rows"]}
+        rows[name] = measured
         print(line(rows[name]), flush=True)
         gc.collect()
         result = {"kind": "history", **common_ground(), "rows": [rows[n] for n in MEASURES if n in rows]}
