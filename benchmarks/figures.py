@@ -27,8 +27,8 @@ isn't part of the project; [how to measure again](../benchmarks/README.md). Test
 ones (where there are no times: the data's own split, or a stable hash), and settings are
 chosen on inner slices of the training time. While the methods were developed the test slices were looked at more often
 than they should have been: banking77, Endava, Mozilla and Thunderbird's topics three to six times, the incidents as of
-24 and 72 hours about a dozen times, Thunderbird's articles at each of their measurements, four times. Which past rates the risk
-as of an age sees was chosen with the test slice in view. So
+24 and 72 hours about a dozen times, Thunderbird's articles at each of their measurements, four times.
+Which past rates the risk as of an age sees was chosen with the test slice in view. So
 expect a little less on data never seen.
 """
 
